@@ -1,0 +1,1 @@
+"""The ground floor: values, rules and ports. Imports the standard library and pydantic only."""

@@ -1,0 +1,167 @@
+"""From a JSON document to a `SweepSpec` that can be run, or to sentences that say what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweep_service.core.errors import Problem, SpecError
+from sweep_service.core.objective import CLASSIFICATION_METRICS, LOSS_REFUSED, METRICS, MOVES_WITH_DELTA
+from sweep_service.core.parameters import check_parameters, complete_parameters
+from sweep_service.core.spec import SweepSpec
+from sweep_service.core.support import unsupported
+
+
+def pointer(*parts: str | int) -> str:
+    """An RFC 6901 JSON pointer."""
+    return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
+
+
+def parse_spec(document: object) -> SweepSpec:
+    """The spec with every default filled in: the parameters complete, the name given.
+
+    Raises:
+        SpecError: with every problem that was found.
+    """
+    if not isinstance(document, Mapping):
+        raise SpecError([Problem("", 'a sweep is a JSON object such as {"dataset": "diabetes"}')])
+    plain = dict(document)
+    if isinstance(plain.get("dataset"), str):
+        plain["dataset"] = {"name": plain["dataset"]}
+    if isinstance(plain.get("objective"), str):
+        plain["objective"] = {"metric": plain["objective"]}
+    plain = {
+        k: v for k, v in plain.items() if not (v is None and k in {"model", "loss", "sampler", "training", "budget"})
+    }
+    early = _objective_problems(plain)
+    try:
+        spec = SweepSpec.model_validate(plain)
+    except ValidationError as error:
+        hidden = {p.pointer for p in early}
+        raise SpecError(early + [p for p in explain(error, plain) if p.pointer not in hidden]) from None
+    problems = early + _checks(spec, plain)
+    if problems:
+        raise SpecError(problems)
+    return spec.model_copy(
+        update={
+            "parameters": complete_parameters(spec.parameters),
+            "name": spec.name or f"{spec.dataset.name}-{spec.loss.kind.lower()}",
+        }
+    )
+
+
+def dump_spec(spec: SweepSpec) -> dict[str, Any]:
+    """The spec as JSON values, each default filled in; `SweepSpec.model_validate` reads it back."""
+    return spec.model_dump(mode="json", by_alias=True)
+
+
+def _objective_problems(plain: Mapping[str, Any]) -> list[Problem]:
+    objective = plain.get("objective")
+    if not isinstance(objective, Mapping):
+        return []
+    named: list[tuple[tuple[str, ...], Any]] = [(("objective", "metric"), objective.get("metric"))]
+    more = objective.get("additional_metrics")
+    named += [
+        (("objective", "additional_metrics", str(i)), m) for i, m in enumerate(more if isinstance(more, list) else [])
+    ]
+    problems = []
+    for place, metric in named:
+        if isinstance(metric, str) and metric.lower() in MOVES_WITH_DELTA:
+            problems.append(Problem(pointer(*place), LOSS_REFUSED))
+        elif isinstance(metric, str) and metric in CLASSIFICATION_METRICS:
+            problems.append(
+                Problem(
+                    pointer(*place),
+                    f"{metric} is for classification, which is not supported yet; use one of {', '.join(METRICS)}",
+                )
+            )
+    return problems
+
+
+def explain(error: ValidationError, document: object = None) -> list[Problem]:
+    """Pydantic's findings as problems: one a place, pointers into the user's own document."""
+    found: dict[str, list[str]] = {}
+    for item in error.errors(include_url=False):
+        place = _user_place(item["loc"], document, missing=item["type"] == "missing")
+        message = str(item["msg"]).removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = f"there is no field {place[-1]!r} here" + _close(str(place[-1]), _siblings(place))
+        found.setdefault(pointer(*place), []).append(message[:1].lower() + message[1:])
+    return [Problem(where, "; or ".join(dict.fromkeys(messages))) for where, messages in found.items()]
+
+
+def _user_place(loc: tuple[str | int, ...], document: object, *, missing: bool) -> list[str | int]:
+    """The steps of a location that exist in the document: the tags of unions do not, a missing field may."""
+    place: list[str | int] = []
+    here: Any = document
+    for i, step in enumerate(loc):
+        if (isinstance(here, Mapping) and step in here) or (
+            isinstance(here, list) and isinstance(step, int) and step < len(here)
+        ):
+            here = here[step]
+        elif not (missing and i == len(loc) - 1):
+            continue
+        place.append(step)
+    return place
+
+
+def _siblings(place: list[str | int]) -> list[str]:
+    model: Any = SweepSpec
+    for step in place[:-1]:
+        field = getattr(model, "model_fields", {}).get(step)
+        model = getattr(field, "annotation", None)
+    return list(getattr(model, "model_fields", {}))
+
+
+def _close(word: str, words: list[str]) -> str:
+    match = difflib.get_close_matches(word, words, n=1)
+    return f"; did you mean {match[0]!r}?" if match else (f"; the fields are {', '.join(words)}" if words else "")
+
+
+def _checks(spec: SweepSpec, plain: Mapping[str, Any]) -> list[Problem]:
+    """What no single field can tell."""
+    problems = [Problem(pointer(*place), message) for place, message in unsupported(spec)]
+    problems += [
+        Problem(pointer("parameters", *place), message) for place, message in check_parameters(spec.parameters)
+    ]
+    objective = spec.objective
+    for metric, field, value in (("HUBER", "delta", objective.delta), ("PINBALL", "tau", objective.tau)):
+        used = metric in {objective.metric, *objective.additional_metrics}
+        if used and value is None:
+            what = (
+                "the fixed delta, in target units, at which it is evaluated"
+                if field == "delta"
+                else "the quantile, such as 0.9"
+            )
+            problems.append(Problem(pointer("objective", field), f"{metric} needs {field}: {what}"))
+        if value is not None and not used:
+            problems.append(
+                Problem(
+                    pointer("objective", field),
+                    f"{field} belongs to the metric {metric}, which is not asked for",
+                )
+            )
+    validation = spec.dataset.split.validation
+    for kind, field in (("GROUP", "group"), ("TIME", "time")):
+        if validation.kind == kind and getattr(spec.dataset, field) is None:
+            problems.append(Problem(pointer("dataset", field), f"{kind} folds need the column that holds the {field}"))
+    problems += _unused_fields(plain, validation.kind)
+    return problems
+
+
+def _unused_fields(plain: Mapping[str, Any], kind: str) -> list[Problem]:
+    """Fields that were given and would change nothing: refused rather than ignored."""
+    problems = []
+    given = plain.get("dataset", {}).get("split", {}).get("validation", {})
+    for field, kinds in (("repeats", {"REPEATED_KFOLD"}), ("fraction", {"HOLDOUT"})):
+        if isinstance(given, Mapping) and field in given and kind not in kinds:
+            problems.append(
+                Problem(
+                    pointer("dataset", "split", "validation", field),
+                    f"{field} belongs to {' or '.join(kinds)}, not to {kind}: leave it out",
+                )
+            )
+    return problems
