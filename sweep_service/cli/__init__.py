@@ -1,1 +1,1 @@
-"""cli."""
+"""The command line: one file a group of commands, each a thin skin over the client or the launcher."""

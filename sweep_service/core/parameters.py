@@ -50,7 +50,7 @@ def _check_value(name: str, known: Known, value: ParameterValue) -> list[Finding
             return [
                 (
                     (),
-                    f"a list is for units, one a layer; to search {name} give {{'kind': 'CATEGORICAL', 'choices': [...]}}",
+                    f"a list is for units, one a layer; to search {name} use CATEGORICAL with choices",
                 )
             ]
         return [f for i, width in enumerate(value) for f in _check_scalar(name, known, width, (i,))]

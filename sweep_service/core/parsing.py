@@ -98,9 +98,8 @@ def _user_place(loc: tuple[str | int, ...], document: object, *, missing: bool) 
     place: list[str | int] = []
     here: Any = document
     for i, step in enumerate(loc):
-        if (isinstance(here, Mapping) and step in here) or (
-            isinstance(here, list) and isinstance(step, int) and step < len(here)
-        ):
+        inside = step in here if isinstance(here, Mapping) else isinstance(here, list) and step in range(len(here))
+        if inside:
             here = here[step]
         elif not (missing and i == len(loc) - 1):
             continue

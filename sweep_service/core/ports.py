@@ -6,7 +6,7 @@ caller gives may be changed by it afterwards. Times are the store's own clock, i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
@@ -16,7 +16,7 @@ from sweep_service.core.lease import Lease, Renewal
 from sweep_service.core.run import Purpose, Run
 from sweep_service.core.search_space import Params, SearchSpace
 from sweep_service.core.sweep import Sweep
-from sweep_service.core.task import Conclusion, Generation, PackResult, PackWork
+from sweep_service.core.task import Conclusion, Generation, PackResult, PackWork, TrainJob
 from sweep_service.core.trial import Trial, TrialState
 
 
@@ -219,6 +219,10 @@ class TaskQueue(Protocol):
         """All trials of the sweep, by number (what PLAN samples from and CONCLUDE looks at)."""
         ...
 
+    def all_runs(self, sweep_id: str) -> Sequence[Run]:
+        """All runs of the sweep, without curves, in the order (trial, purpose, repeat, fold)."""
+        ...
+
     def slots(self, sweep_id: str) -> Mapping[str, int]:
         """`PURPOSE/signature` -> K, of all TRAIN tasks of the sweep so far."""
         ...
@@ -308,4 +312,45 @@ class Sampler(Protocol):
             maximize: whether a larger objective is better.
             grid_points: points a continuous range gets under GRID.
         """
+        ...
+
+
+class Trainer(Protocol):
+    """Trains packs, one at a time."""
+
+    def train(self, job: TrainJob, on_progress: Callable[[Mapping[str, Any]], None]) -> PackResult:
+        """Train all runs of a job; blocks. A diverged run is an outcome (FAILED), not an error.
+
+        Args:
+            job: what to train.
+            on_progress: called now and then with {epoch, active}.
+
+        Raises:
+            TrainingError: the pack could not be trained (its child died, or failed on it).
+            DataError: the dataset cannot be used.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """From any thread: give up the pack that is being trained (`train` raises TrainingError), at once."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...
+
+
+class Planner(Protocol):
+    """What a worker does for PLAN and CONCLUDE; it computes and writes nothing."""
+
+    def plan(
+        self, spec: Mapping[str, Any], history: Sequence[Trial], slots: Mapping[str, int], generation: int
+    ) -> Generation:
+        """The next generation. Raises: DataError (the sweep cannot go on)."""
+        ...
+
+    def conclude(
+        self, spec: Mapping[str, Any], history: Sequence[Trial], runs: Sequence[Run], slots: Mapping[str, int]
+    ) -> Conclusion:
+        """What to train next (CONFIRM, FINAL), or the end."""
         ...

@@ -86,3 +86,16 @@ class Conclusion:
     packs: tuple[Pack, ...] = ()
     reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainJob:
+    """A pack as the trainer gets it. `epochs`: trial number -> fixed number of epochs (CONFIRM, FINAL)."""
+
+    sweep_id: str
+    spec: Mapping[str, Any]
+    purpose: Purpose
+    signature: str
+    slots: int
+    work: PackWork
+    epochs: Mapping[int, int] = field(default_factory=dict)

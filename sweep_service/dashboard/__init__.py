@@ -1,1 +1,1 @@
-"""dashboard."""
+"""Pages for people who would rather look than read; they read the public REST alone."""

@@ -1,0 +1,147 @@
+"""The worker's child: the one process that loads TensorFlow. It trains what its parent sends, and dies with it."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweep_service.core.errors import DataError
+from sweep_service.core.spec import SweepSpec
+from sweep_service.core.task import PackResult, TrainJob
+from sweep_service.training.device import configure_process
+from sweep_service.worker.data import Prepared, Source, prepare
+from sweep_service.worker.members import PackPlan, plan_pack
+from sweep_service.worker.pipe import Done, Hello, Progress, Refused, Work
+from sweep_service.worker.scoring import MemberScore
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel for SIGKILL when the parent's spawning thread ends; leave at once where it already has."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the worker that started this child is gone")
+
+
+class PackTrainer:
+    """Trains jobs with one cache of compiled programs and the last dataset in memory."""
+
+    def __init__(self) -> None:
+        from sweep_service.training.trainer import TrainerCache
+
+        self._programs = TrainerCache()
+        self._data: tuple[str, Prepared] | None = None
+
+    def train(self, job: TrainJob, source: Source, connection: Connection) -> PackResult:
+        """Train a job to the end and say how it went on the way."""
+        from sweep_service.training.trainer import Architecture, Chunk, FoldData, Member
+
+        sweep = SweepSpec.model_validate(job.spec)
+        pack = plan_pack(job, self._prepared(sweep, source))
+        scores = [
+            MemberScore(m, pack.folds[m.fold], sweep.objective, job.purpose, pack.early_patience) for m in pack.members
+        ]
+        architecture = Architecture(**_architecture(pack))
+        trainer = self._programs.trainer(architecture, job.slots)
+        members = [
+            Member(
+                fold=m.fold,
+                stream=m.run.seed,
+                bound=m.bound,
+                scale=m.scale,
+                step_scale=m.step_scale,
+                **m.hyperparameters,
+            )
+            for m in pack.members
+        ]
+        folds = [FoldData(f.x, f.y, f.weight, f.train, f.validation) for f in pack.folds]
+
+        def on_chunk(chunk: Chunk) -> set[int]:
+            for i, score in enumerate(scores):
+                rows = pack.folds[score.plan.fold].validation.size
+                score.see(np.asarray(chunk.predictions[:, i, :rows]), np.asarray(chunk.train_loss[:, i]))
+            left = {i for i, score in enumerate(scores) if score.done}
+            epochs = chunk.first_epoch + len(chunk.train_loss)
+            connection.send(Progress(epochs, len(scores) - len(left)))
+            return left
+
+        started = time.monotonic()
+        result = trainer.train(members, folds, max(m.epochs for m in pack.members), on_chunk=on_chunk)
+        engine = {
+            "rung": result.rung,
+            "slots": job.slots,
+            "members": len(members),
+            "compile_seconds": round(result.compile_seconds, 3),
+            "train_seconds": round(result.train_seconds, 3),
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        return PackResult(tuple(score.outcome() for score in scores), engine)
+
+    def _prepared(self, sweep: SweepSpec, source: Source) -> Prepared:
+        key = f"{source!r} {sweep.dataset.model_dump_json()} {sweep.split_seed()}"
+        if self._data is None or self._data[0] != key:
+            self._data = (key, prepare(sweep, source))
+        return self._data[1]
+
+
+def _architecture(pack: PackPlan) -> dict[str, Any]:
+    structure = dict(pack.structure)
+    return {
+        "hypermodel": structure["hypermodel"],
+        "values": {k: structure[k] for k in ("layers", "units", "activation", "dropout")},
+        "optimizer": structure["optimizer"],
+        "nesterov": structure["nesterov"],
+        "batch_size": structure["batch_size"],
+        "inputs": structure["inputs"],
+        "outputs": structure["outputs"],
+    }
+
+
+def serve(connection: Connection) -> None:
+    """Answer the parent until it hangs up."""
+    from sweep_service.training.device import describe_device
+
+    trainer = PackTrainer()
+    connection.send(Hello(describe_device()))
+    while True:
+        try:
+            message = connection.recv()
+        except EOFError:
+            return
+        assert isinstance(message, Work)  # noqa: S101 - the protocol has no other
+        try:
+            connection.send(Done(trainer.train(message.job, message.source, connection)))
+        except DataError as error:
+            connection.send(Refused(str(error), True, ""))
+        except Exception as error:  # noqa: BLE001 - whatever a pack does, the parent must hear of it
+            connection.send(Refused(f"{type(error).__name__}: {error}", False, traceback.format_exc()))
+
+
+def main() -> None:
+    """Entry: `python -m sweep_service.worker.child --fd N --parent PID [--threads N] [--cache DIR]`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", type=Path, default=None)
+    options = parser.parse_args()
+    die_with_parent(options.parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to handle
+    configure_process(threads=options.threads, compile_cache=options.cache)
+    serve(Connection(options.fd))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The Trainer port on a child process, which is started when it is needed and replaced when it is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from sweep_service.core.errors import DataError, TrainingError
+from sweep_service.core.spec import SweepSpec
+from sweep_service.core.task import PackResult, TrainJob
+from sweep_service.worker.pipe import Done, Hello, Progress, Refused, Work
+from sweep_service.worker.source import DataSource
+
+START_SECONDS = 120.0
+
+
+class ChildTrainer:
+    """Trains in a process of its own, so that a crash, an out-of-memory kill or a cancel costs the pack alone.
+
+    `train` must be called from the main thread: the child's death signal follows the thread that started it.
+    """
+
+    def __init__(
+        self, source: DataSource, *, threads: int = 1, compile_cache: Path | None = None, environ: Mapping[str, str]
+    ) -> None:
+        self._source = source
+        self._threads = threads
+        self._cache = compile_cache
+        self._environ = dict(environ)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._interrupted = threading.Event()
+        self.info: Mapping[str, Any] = {}
+
+    def train(self, job: TrainJob, on_progress: Callable[[Mapping[str, Any]], None]) -> PackResult:
+        """Train a job. The engine's answer carries the child's device and versions."""
+        source = self._source.locate(SweepSpec.model_validate(job.spec))
+        self._interrupted.clear()
+        connection = self._ready()
+        try:
+            connection.send(Work(job, source))
+            while True:
+                message = connection.recv()
+                if isinstance(message, Progress):
+                    on_progress({"epoch": message.epoch, "active": message.active})
+                elif isinstance(message, Done):
+                    result = message.result
+                    return PackResult(result.outcomes, {**result.engine, **self.info})
+                elif isinstance(message, Refused):
+                    raise DataError(message.reason) if message.data else TrainingError(message.reason)
+        except (EOFError, OSError) as error:
+            raise TrainingError(self._obituary()) from error
+
+    def interrupt(self) -> None:
+        """Kill the child with all that it started."""
+        self._interrupted.set()
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Kill the child and wait until it is gone, so that its device is free."""
+        self.interrupt()
+        self._bury()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child, None while there is none."""
+        return self._process.pid if self._process is not None else None
+
+    def _ready(self) -> Connection:
+        if self._process is not None and self._process.poll() is not None:
+            self._bury()
+        if self._process is None or self._connection is None:
+            self._start()
+        assert self._connection is not None  # noqa: S101 - _start made it
+        return self._connection
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "sweep_service.worker.child", "--fd", str(theirs.fileno())]
+        command += ["--parent", str(os.getpid()), "--threads", str(self._threads)]
+        if self._cache is not None:
+            command += ["--cache", str(self._cache)]
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            command, pass_fds=[theirs.fileno()], start_new_session=True, env=self._environ
+        )
+        theirs.close()
+        self._connection = Connection(ours.detach())
+        try:
+            if not self._connection.poll(START_SECONDS):
+                raise TrainingError(f"The training process did not start within {START_SECONDS:.0f} s.")
+            hello = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise TrainingError(f"The training process did not start: {self._obituary()}") from error
+        if isinstance(hello, Hello):
+            self.info = hello.info
+
+    def _obituary(self) -> str:
+        """Why the child is gone, in words; buries it."""
+        process = self._process
+        self._bury()
+        if self._interrupted.is_set():
+            return "The pack was interrupted."
+        code = process.returncode if process is not None else None
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " (often the kernel's answer to too little memory)" if name == "SIGKILL" else ""
+            return f"The training process was killed by {name}{hint}."
+        return f"The training process ended with exit status {code}."
+
+    def _bury(self) -> None:
+        process, connection = self._process, self._connection
+        self._process = self._connection = None
+        if connection is not None:
+            connection.close()
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -1,0 +1,87 @@
+"""From runs to members of a pack: what each trial's parameters mean on each fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sweep_service.core.run import Purpose, Run
+from sweep_service.core.spec import SweepSpec
+from sweep_service.core.task import TrainJob
+from sweep_service.numerics.huber import clip_form, step_normaliser
+from sweep_service.worker.data import FoldArrays, Prepared, fold_arrays, partition
+from sweep_service.worker.planning import structure_of
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPlan:
+    """One run as the trainer shall train it; `delta` in target units is None for MSE and MAE."""
+
+    run: Run
+    fold: int
+    loss: str
+    delta: float | None
+    delta_standardised: float | None
+    bound: float
+    scale: float
+    step_scale: float
+    hyperparameters: Mapping[str, float]
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackPlan:
+    """A whole pack: its folds' arrays, its members and the structure of its network."""
+
+    structure: Mapping[str, Any]
+    folds: tuple[FoldArrays, ...]
+    members: tuple[MemberPlan, ...]
+    early_patience: int | None
+
+
+def plan_pack(job: TrainJob, prepared: Prepared) -> PackPlan:
+    """Work out the members of a job.
+
+    Raises:
+        DataError: a fold cannot be used.
+    """
+    sweep = SweepSpec.model_validate(job.spec)
+    arrays: list[FoldArrays] = []
+    index: dict[tuple[int, int], int] = {}
+    for repeat in sorted({r.key.repeat for r in job.work.runs}):
+        folds = partition(prepared, sweep, job.purpose, repeat)
+        for number in sorted({r.key.fold for r in job.work.runs if r.key.repeat == repeat}):
+            index[repeat, number] = len(arrays)
+            arrays.append(fold_arrays(prepared, folds[number]))
+    members = tuple(_member(job, sweep, run, index[run.key.repeat, run.key.fold], arrays) for run in job.work.runs)
+    first = job.work.trials[job.work.runs[0].key.trial]["parameters"]
+    shape = (int(arrays[0].x.shape[1]), int(arrays[0].y.shape[1]))
+    early = sweep.training.early_stopping if job.purpose is Purpose.SEARCH else None
+    return PackPlan(structure_of(sweep, first, shape), tuple(arrays), members, early.patience if early else None)
+
+
+def _member(job: TrainJob, sweep: SweepSpec, run: Run, fold: int, arrays: Sequence[FoldArrays]) -> MemberPlan:
+    trial = job.work.trials[run.key.trial]
+    parameters, loss = trial["parameters"], str(trial["loss"])
+    delta = standardised = None
+    step_scale = 1.0
+    if loss == "HUBER":
+        sigma = arrays[fold].scale.sigma
+        delta = float(parameters["delta"]) * (sigma if trial["delta_unit"] == "SIGMA" else 1.0)
+        standardised = delta / float(arrays[fold].sd[0])
+        step_scale = step_normaliser(standardised) if sweep.loss.normalise else 1.0
+    form = clip_form(loss, standardised)
+    names = ("learning_rate", "momentum", "weight_decay", "l2", "dropout")
+    return MemberPlan(
+        run=run,
+        fold=fold,
+        loss=loss,
+        delta=delta,
+        delta_standardised=standardised,
+        bound=form.bound,
+        scale=form.scale,
+        step_scale=step_scale,
+        hyperparameters={n: float(parameters.get(n, 0.0)) for n in names},
+        epochs=job.epochs.get(run.key.trial, sweep.training.max_epochs),
+    )

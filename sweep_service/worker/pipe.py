@@ -1,0 +1,52 @@
+"""What the worker's parent and its child say to each other, over a socket pair that nobody else holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sweep_service.core.task import PackResult, TrainJob
+from sweep_service.worker.data import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The child is ready; `info`: tensorflow, keras, device."""
+
+    info: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Train this."""
+
+    job: TrainJob
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the pack stands."""
+
+    epoch: int
+    active: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The pack has ended."""
+
+    result: PackResult
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The pack could not be trained, and the child lives. `data`: the dataset is at fault, not the pack."""
+
+    reason: str
+    data: bool
+    trace: str
+
+
+Message = Hello | Work | Progress | Done | Refused

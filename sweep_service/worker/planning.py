@@ -1,0 +1,188 @@
+"""PLAN and CONCLUDE: what a sweep trains next. Pure of any database; the loop stores what comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from sweep_service.core.objective import MAXIMIZED
+from sweep_service.core.pack import cut_packs, signature
+from sweep_service.core.parameters import delta_unit, has_dropout, search_space
+from sweep_service.core.ports import Observation, Sampler
+from sweep_service.core.run import Purpose, Run, RunState
+from sweep_service.core.search_space import Params
+from sweep_service.core.spec import AnchorDelta, SweepSpec
+from sweep_service.core.task import Conclusion, Generation, Pack
+from sweep_service.core.trial import NewTrial, Trial, TrialState
+from sweep_service.worker.data import describe
+from sweep_service.worker.source import DataSource
+
+
+class SweepPlanner:
+    """The Planner port on a Sampler and the datasets."""
+
+    def __init__(self, sampler: Sampler, source: DataSource) -> None:
+        self._sampler = sampler
+        self._source = source
+
+    def plan(
+        self, spec: Mapping[str, Any], history: Sequence[Trial], slots: Mapping[str, int], generation: int
+    ) -> Generation:
+        """The next generation; the first one carries the `data` report."""
+        sweep = SweepSpec.model_validate(spec)
+        report = describe(self._source.prepared(sweep), sweep)
+        planned = sum(1 for t in history if t.anchor is None)
+        count = min(sweep.sampler.generation_size, sweep.budget.max_trials - planned)
+        sampled = self._sampler.sample(
+            search_space(sweep),
+            [_observation(t, sweep.objective.metric) for t in history if t.anchor is None],
+            name=sweep.sampler.name,
+            seed=sweep.sampler_seed(),
+            generation=generation,
+            first_index=planned,
+            count=max(0, count),
+            per_architecture=sweep.sampler.trials_per_architecture,
+            maximize=sweep.objective.metric in MAXIMIZED,
+            grid_points=sweep.sampler.grid_points,
+        )
+        shape = (int(str(report["inputs"])), int(str(report["outputs"])))
+        seen = {t.signature for t in history} if sweep.sampler.name == "GRID" else set()
+        trials = make_trials(sweep, sampled.groups, shape, generation, len(history), seen)
+        known = {k.removeprefix("SEARCH/"): v for k, v in slots.items() if k.startswith("SEARCH/")}
+        packs, _ = cut_packs(trials, Purpose.SEARCH, sweep.folds(), sweep.search_repeats(), sweep.seed, known)
+        return Generation(tuple(trials), tuple(packs), sampled.exhausted, {"data": report} if generation == 0 else {})
+
+    def conclude(
+        self, spec: Mapping[str, Any], history: Sequence[Trial], runs: Sequence[Run], slots: Mapping[str, int]
+    ) -> Conclusion:
+        """Finalists and anchors on fresh seeds first; then the end."""
+        sweep = SweepSpec.model_validate(spec)
+        if sweep.confirm is None or any(r.key.purpose is Purpose.CONFIRM for r in runs):
+            return Conclusion(ended=True)
+        chosen = finalists(sweep, history)
+        if not any(t.anchor is None for t in chosen):
+            return Conclusion(ended=True)
+        known = {k.removeprefix("CONFIRM/"): v for k, v in slots.items() if k.startswith("CONFIRM/")}
+        packs, _ = cut_packs(
+            [_again(t) for t in chosen],
+            Purpose.CONFIRM,
+            sweep.folds(),
+            sweep.confirm.repeats,
+            sweep.seed,
+            known,
+        )
+        epochs = {t.number: fixed_epochs(sweep, t.number, runs) for t in chosen}
+        return Conclusion(tuple(_with_epochs(p, epochs) for p in packs))
+
+
+def structure_of(sweep: SweepSpec, parameters: Params, shape: tuple[int, int]) -> dict[str, Any]:
+    """All that a compiled program depends on; what is not in here is an input of it."""
+    optimizer = parameters["optimizer"]
+    units = parameters["units"]
+    return {
+        "hypermodel": sweep.model.hypermodel,
+        "layers": parameters["layers"],
+        "units": list(units) if isinstance(units, list) else [units] * int(parameters["layers"]),
+        "activation": parameters["activation"],
+        "dropout": has_dropout(sweep),
+        "optimizer": optimizer,
+        "nesterov": bool(parameters["nesterov"]) if optimizer == "sgd" else False,
+        "batch_size": parameters["batch_size"],
+        "loss": "CLIP",
+        "inputs": shape[0],
+        "outputs": shape[1],
+    }
+
+
+def make_trials(
+    sweep: SweepSpec,
+    groups: Sequence[Sequence[Params]],
+    shape: tuple[int, int],
+    generation: int,
+    first_number: int,
+    anchored: set[str],
+) -> list[NewTrial]:
+    """Number the sampled settings, and add the anchors to each group (signatures in `anchored` have theirs)."""
+    trials: list[NewTrial] = []
+    unit = delta_unit(sweep)
+
+    def add(group: int, anchor: str | None, loss: str, parameters: Params, delta_in: str) -> str:
+        name = signature(structure_of(sweep, parameters, shape))
+        number = first_number + len(trials)
+        trials.append(NewTrial(number, generation, group, anchor, loss, parameters, delta_in, name))
+        return name
+
+    once = sweep.sampler.name == "GRID"
+    for g, settings in enumerate(groups):
+        name = ""
+        for parameters in settings:
+            name = add(g, None, "HUBER", dict(parameters), unit)
+        if once and name in anchored:
+            continue
+        anchored.add(name)
+        rest = {k: v for k, v in settings[0].items() if k != "delta"}
+        for anchor in sweep.anchor_list():
+            if isinstance(anchor, AnchorDelta):
+                add(g, f"{anchor.delta:g} {anchor.unit}", "HUBER", {"delta": anchor.delta, **rest}, anchor.unit)
+            else:
+                add(g, anchor, anchor, dict(rest), unit)
+    return trials
+
+
+def finalists(sweep: SweepSpec, history: Sequence[Trial]) -> list[Trial]:
+    """The best trials of the search, and of each anchor the one with its own best settings; by number."""
+    if sweep.confirm is None:
+        return []
+    metric = sweep.objective.metric
+    ranked = sorted(
+        (t for t in history if t.state is TrialState.COMPLETE and not t.excluded and _finite(t, metric)),
+        key=lambda t: (-t.values[metric] if metric in MAXIMIZED else t.values[metric], t.number),
+    )
+    best = [t for t in ranked if t.anchor is None][: sweep.confirm.finalists]
+    labels: dict[str, Trial] = {}
+    for trial in ranked:
+        if trial.anchor is not None:
+            labels.setdefault(trial.anchor, trial)
+    return sorted([*best, *labels.values()], key=lambda t: t.number)
+
+
+def fixed_epochs(sweep: SweepSpec, trial: int, runs: Sequence[Run]) -> int:
+    """Median best epoch of a trial's search runs: confirmation lets the held-out rows choose nothing (R10)."""
+    found = [
+        r.best_epoch
+        for r in runs
+        if r.key.trial == trial and r.key.purpose is Purpose.SEARCH and r.state is RunState.COMPLETE and r.best_epoch
+    ]
+    return max(1, math.ceil(median(found))) if found else sweep.training.max_epochs
+
+
+def _observation(trial: Trial, metric: str) -> Observation:
+    value = trial.values.get(metric) if trial.state is TrialState.COMPLETE else None
+    return Observation(dict(trial.parameters), value, trial.generation)
+
+
+def _finite(trial: Trial, metric: str) -> bool:
+    value = trial.values.get(metric)
+    return value is not None and math.isfinite(value)
+
+
+def _again(trial: Trial) -> NewTrial:
+    return NewTrial(
+        trial.number,
+        trial.generation,
+        trial.group,
+        trial.anchor,
+        trial.loss,
+        trial.parameters,
+        trial.delta_unit,
+        trial.signature,
+    )
+
+
+def _with_epochs(pack: Pack, epochs: Mapping[int, int]) -> Pack:
+    wanted = {str(n): epochs[n] for n in sorted({r.key.trial for r in pack.runs})}
+    return Pack(pack.purpose, pack.signature, pack.slots, pack.runs, {"epochs": wanted})
+
+

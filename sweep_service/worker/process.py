@@ -1,0 +1,64 @@
+"""The wiring of a worker process: settings in, ports made, the loop run until a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+from pathlib import Path
+from types import FrameType
+
+from sweep_service import __version__
+from sweep_service.core.errors import StoreError
+from sweep_service.core.ports import ArtifactStore
+from sweep_service.sampling.samplers import OptunaSampler
+from sweep_service.settings import Settings
+from sweep_service.storage.artifacts import DatabaseArtifacts, FolderArtifacts
+from sweep_service.storage.store import SqlStore
+from sweep_service.worker.child_trainer import ChildTrainer
+from sweep_service.worker.loop import Pace, WorkerLoop
+from sweep_service.worker.planning import SweepPlanner
+from sweep_service.worker.source import DataSource
+
+
+def open_artifacts(settings: Settings, store: SqlStore) -> ArtifactStore:
+    """The ArtifactStore that the settings ask for."""
+    if settings.artifacts == "database":
+        return DatabaseArtifacts(store.engine)
+    return FolderArtifacts(Path(settings.data_dir) / "artifacts")
+
+
+def run_worker(settings: Settings, *, gpu: int | None = None) -> None:
+    """Work until SIGTERM or SIGINT; then drain and return.
+
+    Args:
+        settings: of the service.
+        gpu: index of the GPU that is this worker's alone; None trains on the CPU.
+    """
+    host = socket.gethostname()
+    worker_id = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
+    store = SqlStore(settings.database_url)
+    source = DataSource(open_artifacts(settings, store), store.dataset)
+    environ = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1" if gpu is None else str(gpu)}
+    cache = Path(settings.data_dir) / "compile-cache"
+    trainer = ChildTrainer(source, threads=1, compile_cache=cache, environ=environ)
+    pace = Pace(lease=settings.lease_seconds)
+    loop = WorkerLoop(worker_id, store, SweepPlanner(OptunaSampler(), source), trainer, pace)
+
+    def drain(_number: int, _frame: FrameType | None) -> None:
+        loop.stop()
+
+    signal.signal(signal.SIGTERM, drain)
+    signal.signal(signal.SIGINT, drain)
+    device = "cpu" if gpu is None else f"gpu:{gpu}"
+    store.register_worker(worker_id, host=host, pid=os.getpid(), device=device, version=__version__, info={})
+    try:
+        loop.run()
+    finally:
+        trainer.close()
+        with contextlib.suppress(StoreError):
+            store.forget_worker(worker_id)
+        source.close()
+        store.close()
