@@ -59,7 +59,9 @@ def judge(evidence: Evidence, best: int, against: list[Against], interval: str) 
     """The claim. `interval` says in words which deltas cannot be told from the best."""
     by_label = {a.anchor: a for a in against}
     if evidence.purpose is not Purpose.CONFIRM:
-        return Verdict("NOT_CONFIRMED", f"Not confirmed on fresh seeds: the best delta so far is provisional. {interval}")
+        return Verdict(
+            "NOT_CONFIRMED", f"Not confirmed on fresh seeds: the best delta so far is provisional. {interval}"
+        )
     limits = [by_label.get(label) for label in (DEFAULT_ANCHOR, "MSE", "MAE")]
     mse = by_label.get("MSE")
     if mse is None:

@@ -22,16 +22,10 @@ HERE = Path(__file__).parent
 
 # Scripts and styles come from files of this origin only: neither inline code nor eval, and nothing to fetch from
 # elsewhere. `data:` and `blob:` images are the chart's own saved pictures.
-CONTENT_SECURITY_POLICY = "; ".join([
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' data: blob:",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'self'",
-])
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -56,13 +50,15 @@ def mount(app: Starlette, prefix: str = "/dashboard") -> None:
         raise ValueError(f"the dashboard's prefix {prefix!r} must start with a slash and must not end with one")
     pages = _Pages(prefix)
     static = GZipMiddleware(_WithHeaders(StaticFiles(directory=HERE / "static")), compresslevel=6)
-    app.router.routes.extend([
-        Mount(f"{prefix}/static", app=static, name="dashboard_static"),
-        Route(prefix, pages.sweeps, name="dashboard_sweeps", include_in_schema=False),
-        # Served, not redirected: a redirect would name a host and a path that a proxy in front may not know.
-        Route(f"{prefix}/", pages.sweeps, include_in_schema=False),
-        Route(f"{prefix}/sweeps/{{sweep}}", pages.sweep, name="dashboard_sweep", include_in_schema=False),
-    ])
+    app.router.routes.extend(
+        [
+            Mount(f"{prefix}/static", app=static, name="dashboard_static"),
+            Route(prefix, pages.sweeps, name="dashboard_sweeps", include_in_schema=False),
+            # Served, not redirected: a redirect would name a host and a path that a proxy in front may not know.
+            Route(f"{prefix}/", pages.sweeps, include_in_schema=False),
+            Route(f"{prefix}/sweeps/{{sweep}}", pages.sweep, name="dashboard_sweep", include_in_schema=False),
+        ]
+    )
 
 
 class _Pages:

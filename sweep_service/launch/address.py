@@ -85,7 +85,9 @@ def _why(address: Address, error: OSError) -> str:
         )
     if error.errno == errno.EACCES:
         return f"Port {address.port} needs privileges that this user does not have: choose one above 1023 with --port."
-    return f"Cannot listen at {address.host}:{address.port}: {error.strerror or error}. Choose another --host or --port."
+    return (
+        f"Cannot listen at {address.host}:{address.port}: {error.strerror or error}. Choose another --host or --port."
+    )
 
 
 def _another(port: int) -> int:

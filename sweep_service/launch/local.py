@@ -116,9 +116,8 @@ class LocalService:
                     return
                 if self.family.deaths(SERVER) >= STARTUP_DEATHS or time.monotonic() > deadline:
                     words = self.family.last_words(SERVER) or "it wrote nothing"
-                    raise StartError(
-                        f"The server does not come up: {words}. Its whole log is {self.data_dir / 'logs' / 'server.log'}."
-                    )
+                    log = self.data_dir / "logs" / f"{SERVER}.log"
+                    raise StartError(f"The server does not come up: {words}. Its whole log is {log}.")
                 time.sleep(0.05)
 
 
@@ -147,7 +146,7 @@ def welcome(service: LocalService, seconds: float) -> list[str]:
         f"Ready in {seconds:.1f} s: {service.workers} {kind}, data in {service.data_dir}",
         f"  dashboard  {url}/dashboard",
         f"  API        {url}/v1  (documentation: {url}/docs)",
-        f'  try        curl -X POST {url}/v1/sweeps -H "Content-Type: application/json" -d \'{{"dataset": "diabetes"}}\'',
+        f"  try        sweep-service submit --dataset diabetes --watch --url {url}",
         "  stop       Ctrl-C",
     ]
 

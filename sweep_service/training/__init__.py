@@ -1,1 +1,1 @@
-"""training."""
+"""The training port on TensorFlow and Keras: packs of runs in one compiled program."""

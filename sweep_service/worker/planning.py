@@ -184,5 +184,3 @@ def _again(trial: Trial) -> NewTrial:
 def _with_epochs(pack: Pack, epochs: Mapping[int, int]) -> Pack:
     wanted = {str(n): epochs[n] for n in sorted({r.key.trial for r in pack.runs})}
     return Pack(pack.purpose, pack.signature, pack.slots, pack.runs, {"epochs": wanted})
-
-

@@ -32,7 +32,7 @@ export function byId(id) {
  * Replaces what `place` holds, unless it would read the same: live updates then neither flicker nor move the focus.
  *
  * @param {HTMLElement} place
- * @param {...Child} children
+ * @param {...(Child|Child[])} children
  */
 export function show(place, ...children) {
   const next = el("div", {}, ...children);
@@ -40,7 +40,7 @@ export function show(place, ...children) {
   const focused = document.activeElement;
   const key = focused instanceof HTMLElement && place.contains(focused) ? focused.dataset.key : undefined;
   place.replaceChildren(...next.childNodes);
-  if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  if (key) /** @type {HTMLElement|null} */ (place.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
 }
 
 /** @param {[string, Child][]} pairs @returns {HTMLElement} */

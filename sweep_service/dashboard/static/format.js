@@ -5,8 +5,9 @@ const MISSING = "–";
 /**
  * @param {number|null|undefined} value
  * @param {number} [digits] significant digits
+ * @param {boolean} [keep] keeps the zeros at the end, so that numbers one under the other compare
  */
-export function number(value, digits = 4) {
+export function number(value, digits = 4, keep = false) {
   if (value === null || value === undefined || !Number.isFinite(value)) return MISSING;
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e6 || size < 1e-4)) {
@@ -15,13 +16,13 @@ export function number(value, digits = 4) {
   }
   // Digits before the point are never rounded away: 12,345 stays itself at four significant digits.
   const whole = size >= 1 ? Math.floor(Math.log10(size)) + 1 : 0;
-  const options = whole >= digits ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: digits };
+  const options = whole >= digits ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: digits, ...(keep && { minimumSignificantDigits: digits }) };
   return minus(value.toLocaleString("en-GB", options));
 }
 
 /** @param {number|null|undefined} value with its sign, for differences */
 export function signed(value, digits = 3) {
-  return value !== null && value !== undefined && value > 0 ? `+${number(value, digits)}` : number(value, digits);
+  return `${value !== null && value !== undefined && value > 0 ? "+" : ""}${number(value, digits, true)}`;
 }
 
 /** @param {number|null|undefined} value in percent */
@@ -34,7 +35,7 @@ export function count(value) {
   return value === null || value === undefined ? MISSING : value.toLocaleString("en-GB");
 }
 
-/** @param {any} value a parameter: number, text, truth or list */
+/** @param {any} value a parameter: number, text, truth or list @returns {string} */
 export function parameter(value) {
   if (typeof value === "number") return Number.isInteger(value) ? minus(String(value)) : number(value, 4);
   if (Array.isArray(value)) return value.map(parameter).join(", ");
@@ -69,7 +70,7 @@ export function words(word) {
 
 /** @param {string} label of an anchor, as "1.345 SIGMA" */
 export function anchorName(label) {
-  return label.replace(/^([\d.]+) SIGMA$/, "$1 σ").replace(/^([\d.]+) TARGET$/, "$1 target unit");
+  return label.replace(/^([\d.]+) SIGMA$/, "$1 σ").replace(/^([\d.]+) TARGET$/, (_, n) => `${n} target unit${n === "1" ? "" : "s"}`);
 }
 
 const TONES = /** @type {Object<string, string>} */ ({
