@@ -1,1 +1,1 @@
-"""datasets."""
+"""Datasets: built in, generated, published, or uploaded."""

@@ -1,1 +1,1 @@
-"""storage."""
+"""The ports SweepStore, TaskQueue and ArtifactStore on SQLAlchemy."""

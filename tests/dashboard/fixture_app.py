@@ -37,6 +37,7 @@ class FixtureApi:
     def __init__(self, sweeps: list[FixtureSweep]) -> None:
         self.sweeps = {s.id: s for s in sweeps}
         self.closing = False
+        self.broken: set[str] = set()  # parts of a sweep that answer 503
 
     async def listed(self, request: Request) -> Response:
         return JSONResponse({"sweeps": [s.item() for s in self.sweeps.values()], "next_page_token": ""})
@@ -46,6 +47,8 @@ class FixtureApi:
         if sweep is None:
             return problem(404, "Not found", f"There is no sweep {request.path_params['id']!r}.")
         part = request.path_params.get("part")
+        if part in self.broken:
+            return problem(503, "Unavailable", f"The {part} cannot be read just now.")
         if part is None:
             return JSONResponse(sweep.sweep())
         if part == "best-delta":

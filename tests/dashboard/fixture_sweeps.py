@@ -82,7 +82,7 @@ class FixtureSweep:
 
     def add(self, state: str = "COMPLETE") -> None:
         self.trials.append(trial(len(self.trials), self.rng, state=state))
-        self.emit("TRIAL_ENDED")
+        self.emit("TRIALS_ENDED")
 
     def emit(self, kind: str) -> None:
         self.events.append((len(self.events) + 1, kind))

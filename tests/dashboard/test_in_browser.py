@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import socket
@@ -37,10 +38,10 @@ CHART = """(async () => {
 })()"""
 ZOOM = f"async () => {{ const [z] = (await {CHART}).getOption().dataZoom; return [z.start, z.end]; }}"
 COUNTS = f"async () => Object.fromEntries((await {CHART}).getOption().series.map((s) => [s.id, s.data.length]))"
-PIXEL = f"""async ([delta, value]) => {{
+PIXEL = f"""async ([log_delta, value]) => {{
   const place = document.getElementById("chart");
   place.scrollIntoView();
-  const at = (await {CHART}).convertToPixel({{ xAxisId: "target", yAxisIndex: 0 }}, [delta, value]);
+  const at = (await {CHART}).convertToPixel({{ xAxisId: "target", yAxisIndex: 0 }}, [log_delta, value]);
   const box = place.getBoundingClientRect();
   return [box.x + at[0], box.y + at[1]];
 }}"""
@@ -187,6 +188,46 @@ def test_a_trial_that_ends_appears_without_a_reload_and_the_zoom_stays(service: 
     assert page.evaluate("window.stayed")
 
 
+def test_without_its_stream_a_page_asks_now_and_then(service: Service, visit: Open) -> None:
+    service.app.state.api.broken.add("events")
+    page = visit(service, "/dashboard/sweeps/running", quiet=False)  # the browser itself logs the 503
+    expect(page.locator("#live")).to_have_text("Connecting again")
+    before = sum(series(page)[k] for k in ("complete", "pruned", "outside"))
+    service.advance("running")
+    expect(page.locator("#progress")).to_contain_text("18 complete", timeout=15000)
+    page.wait_for_timeout(300)
+    assert sum(series(page)[k] for k in ("complete", "pruned", "outside")) == before + 1
+
+
+def test_a_part_that_cannot_be_read_says_so_and_leaves_the_others(service: Service, visit: Open) -> None:
+    service.app.state.api.broken.add("delta-response")
+    page = visit(service, "/dashboard/sweeps/confirmed", quiet=False)
+    expect(page.locator("#chart-empty [role=alert]")).to_have_text("The delta-response cannot be read just now.")
+    expect(page.locator("#verdict .badge").first).to_have_text("Robust loss better")
+    expect(page.locator(".trials tbody tr")).to_have_count(25)
+
+
+def test_the_wheel_scrolls_the_page_and_zooms_with_control(service: Service, visit: Open) -> None:
+    page = visit(service, "/dashboard/sweeps/running")
+    series(page)
+    box = page.locator("#chart").bounding_box()
+    page.mouse.move(box["x"] + 500, min(850, box["y"] + 100))
+    page.mouse.wheel(0, 120)
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.scrollY") > 50
+    assert page.evaluate(ZOOM) == [0, 100]
+    box = page.locator("#chart").bounding_box()
+    page.mouse.move(box["x"] + 500, box["y"] + 200)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(400)
+    start, end = page.evaluate(ZOOM)
+    assert end - start < 99
+    page.click("button[aria-label='Reset the zoom']")
+    assert page.evaluate(ZOOM) == [0, 100]
+
+
 def test_a_failed_sweep_shows_its_reason_and_no_empty_chart(service: Service, visit: Open) -> None:
     page = visit(service, "/dashboard/sweeps/failed")
     expect(page.locator("#problem [role=alert]")).to_contain_text("more than max_failed_trials = 12")
@@ -224,7 +265,7 @@ def test_a_dot_that_is_clicked_chooses_its_trial(service: Service, visit: Open) 
     page = visit(service, "/dashboard/sweeps/running")
     series(page)
     best = service.sweep("running").response()["best"]
-    x, y = page.evaluate(PIXEL, [best["delta"], best["value"]])
+    x, y = page.evaluate(PIXEL, [math.log10(best["delta"]), best["value"]])
     page.mouse.move(x, y)
     expect(page.locator(".tip")).to_contain_text("learning_rate")
     page.mouse.click(x, y)

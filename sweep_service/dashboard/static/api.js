@@ -35,12 +35,20 @@ async function ask(path, options = {}) {
     answer = await fetch(address(path), { headers: { Accept: "application/json" }, ...options });
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    throw new ApiError(0, "The service does not answer", "The service does not answer; the page tries again by itself.");
+    throw new ApiError(
+      0,
+      "The service does not answer",
+      "The service does not answer; the page tries again by itself.",
+    );
   }
   const body = await answer.json().catch(() => null);
   if (!answer.ok) {
     const fields = (body?.errors ?? []).map((/** @type {{message: string}} */ e) => e.message).join(" ");
-    throw new ApiError(answer.status, body?.title ?? answer.statusText, [body?.detail, fields].filter(Boolean).join(" "));
+    throw new ApiError(
+      answer.status,
+      body?.title ?? answer.statusText,
+      [body?.detail, fields].filter(Boolean).join(" "),
+    );
   }
   return body;
 }

@@ -26,7 +26,17 @@ export function responseCsv(response) {
   const rows = [["trial", "anchor", "state", "delta_target", "delta_sigma", metric, "low", "high"]];
   const add = (/** @type {unknown[]} */ ...row) => rows.push(row.map(field));
   points.number.forEach((trial, i) =>
-    add(trial, null, points.state[i], points.delta[i], inSigma(points.delta[i]), points.value[i], points.low[i], points.high[i]));
+    add(
+      trial,
+      null,
+      points.state[i],
+      points.delta[i],
+      inSigma(points.delta[i]),
+      points.value[i],
+      points.low[i],
+      points.high[i],
+    ),
+  );
   for (const a of response.anchors) add(a.trial, a.label, null, a.delta, inSigma(a.delta), a.value, a.low, a.high);
   return `${rows.map((r) => r.join(",")).join("\n")}\n`;
 }

@@ -16,7 +16,10 @@ export function number(value, digits = 4, keep = false) {
   }
   // Digits before the point are never rounded away: 12,345 stays itself at four significant digits.
   const whole = size >= 1 ? Math.floor(Math.log10(size)) + 1 : 0;
-  const options = whole >= digits ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: digits, ...(keep && { minimumSignificantDigits: digits }) };
+  const options =
+    whole >= digits
+      ? { maximumFractionDigits: 0 }
+      : { maximumSignificantDigits: digits, ...(keep && { minimumSignificantDigits: digits }) };
   return minus(value.toLocaleString("en-GB", options));
 }
 
@@ -49,12 +52,16 @@ export function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  return s < 86400 ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min` : `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+  return s < 86400
+    ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`
+    : `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
 /** @param {string|null|undefined} time RFC 3339 */
 export function moment(time) {
-  return time ? new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }) : MISSING;
+  return time
+    ? new Date(time).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })
+    : MISSING;
 }
 
 /** @param {string|null} from @param {string|null} to RFC 3339; without `to`, until now */
@@ -70,13 +77,28 @@ export function words(word) {
 
 /** @param {string} label of an anchor, as "1.345 SIGMA" */
 export function anchorName(label) {
-  return label.replace(/^([\d.]+) SIGMA$/, "$1 σ").replace(/^([\d.]+) TARGET$/, (_, n) => `${n} target unit${n === "1" ? "" : "s"}`);
+  return label
+    .replace(/^([\d.]+) SIGMA$/, "$1 σ")
+    .replace(/^([\d.]+) TARGET$/, (_, n) => `${n} target unit${n === "1" ? "" : "s"}`);
 }
 
 const TONES = /** @type {Object<string, string>} */ ({
-  RUNNING: "info", FINALIZING: "info", STOPPING: "warn", CANCELLING: "warn", PAUSED: "warn", SUCCEEDED: "good", FAILED: "bad",
-  CONFIRMED: "good", PROVISIONAL: "warn", TUNED_DELTA_BETTER: "good", ROBUST_LOSS_BETTER: "good", NO_DETECTABLE_EFFECT: "info",
-  NOT_CONFIRMED: "still", COMPLETE: "good", TIMED_OUT: "bad", PRUNED: "still",
+  RUNNING: "info",
+  FINALIZING: "info",
+  STOPPING: "warn",
+  CANCELLING: "warn",
+  PAUSED: "warn",
+  SUCCEEDED: "good",
+  FAILED: "bad",
+  CONFIRMED: "good",
+  PROVISIONAL: "warn",
+  TUNED_DELTA_BETTER: "good",
+  ROBUST_LOSS_BETTER: "good",
+  NO_DETECTABLE_EFFECT: "info",
+  NOT_CONFIRMED: "still",
+  COMPLETE: "good",
+  TIMED_OUT: "bad",
+  PRUNED: "still",
 });
 
 /** @param {string} word a state, status or kind @returns {string} the class of its badge */

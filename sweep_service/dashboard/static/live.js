@@ -1,8 +1,20 @@
 /** Calls back when something of a sweep has changed: by the event stream, else by asking now and then. */
 
 // The stream names its events; EventSource tells only the names that it was given. An unnamed event arrives as "message".
-const KINDS = ["message", "SWEEP_CREATED", "SWEEP_STATE", "TRIAL_ENDED"];
+const KINDS = [
+  "message",
+  "SWEEP_CREATED",
+  "SWEEP_STATE",
+  "GENERATION_PLANNED",
+  "PACK_STARTED",
+  "PACK_ENDED",
+  "TRIALS_ENDED",
+  "TASK_REQUEUED",
+  "CONCLUDED",
+];
 const POLL_MS = 5000;
+// While the stream is there, it is trusted but for kinds that a newer server may have.
+const TRUST_MS = 20000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30000;
 
@@ -36,7 +48,7 @@ export function throttled(work, rest) {
 
 /**
  * @param {string} address of the event stream
- * @param {{change: () => void, link: (link: Link) => void, ended: () => boolean}} to
+ * @param {{change: () => void, link: (link: Link) => void}} to
  * @returns {() => void} stops it
  */
 export function follow(address, to) {
@@ -46,10 +58,16 @@ export function follow(address, to) {
   let lost = false;
   let timer = 0;
   let stopped = false;
+  let heard = Date.now();
+
+  function changed() {
+    heard = Date.now();
+    to.change();
+  }
 
   const poll = window.setInterval(() => {
-    if (lost && !document.hidden) to.change();
-    if (to.ended()) stop();
+    if (document.hidden) return;
+    if (lost || Date.now() - heard > TRUST_MS) changed();
   }, POLL_MS);
 
   function stop() {
@@ -69,12 +87,12 @@ export function follow(address, to) {
     source = new EventSource(address);
     source.onopen = () => {
       // What happened while the stream was away is asked for once.
-      if (lost) to.change();
+      if (lost) changed();
       lost = false;
       retry = FIRST_RETRY_MS;
       to.link("on");
     };
-    for (const kind of KINDS) source.addEventListener(kind, () => to.change());
+    for (const kind of KINDS) source.addEventListener(kind, changed);
     source.onerror = () => {
       if (stopped) return;
       lost = true;

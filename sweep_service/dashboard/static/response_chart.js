@@ -4,7 +4,7 @@ import * as echarts from "./vendor/echarts.esm.min.js";
 import { responseCsv, save } from "./chart_export.js";
 import { definitions, el } from "./dom.js";
 import * as format from "./format.js";
-import { responseOption } from "./response_option.js";
+import { deltaAxes, responseOption } from "./response_option.js";
 import { deltaRange, metricRange } from "./response_scale.js";
 import { look, onThemeChange } from "./theme.js";
 
@@ -25,12 +25,14 @@ export class ResponseChart {
     this.response = null;
     this.view = { zoom: WHOLE, all: false, chosen: /** @type {number|null} */ (null), narrow: false };
     this.chart = echarts.init(place);
-    this.chart.setOption({ tooltip: { trigger: "item", confine: true, formatter: (/** @type {any} */ p) => this.tip(p) } });
+    this.chart.setOption({
+      tooltip: { trigger: "item", confine: true, formatter: (/** @type {any} */ p) => this.tip(p) },
+    });
     this.chart.on("click", (/** @type {any} */ p) => typeof p.data?.[2] === "number" && to.choose(p.data[2]));
     this.chart.on("datazoom", () => {
       const zoom = /** @type {any} */ (this.chart.getOption()).dataZoom[0];
       this.view.zoom = [zoom.start, zoom.end];
-      this.draw();
+      this.redrawTicks();
     });
     new ResizeObserver(() => {
       this.chart.resize();
@@ -72,14 +74,23 @@ export class ResponseChart {
     if (!response || !deltaRange(response) || !metricRange(response, true)) return false;
     this.view.narrow = this.place.clientWidth < NARROW;
     const colours = look();
-    const tooltip = { backgroundColor: colours.card, borderColor: colours["line-strong"], textStyle: { color: colours.ink } };
+    const tooltip = {
+      backgroundColor: colours.card,
+      borderColor: colours["line-strong"],
+      textStyle: { color: colours.ink },
+    };
     this.chart.setOption({ tooltip, ...responseOption(response, colours, this.view) });
     return true;
   }
 
+  /** A drag calls this many times a second: the marks have been moved by then, and only the ticks are to be chosen anew. */
+  redrawTicks() {
+    if (this.response) this.chart.setOption({ xAxis: deltaAxes(this.response, look(), this.view) });
+  }
+
   /** How many trials lie outside the range of the metric that is shown. */
   get beyond() {
-    return this.response ? metricRange(this.response, this.view.all)?.beyond ?? 0 : 0;
+    return this.response ? (metricRange(this.response, this.view.all)?.beyond ?? 0) : 0;
   }
 
   /** @param {any} p what ECharts says of the mark under the pointer @returns {HTMLElement|string} */
@@ -91,12 +102,29 @@ export class ResponseChart {
     if (!trial) return el("div", { class: "tip" }, el("strong", {}, `Trial ${number}`));
     const rows = /** @type {[string, string][]} */ ([
       ...(trial.values[metric] === undefined ? [] : [[metric, format.number(trial.values[metric], 5)]]),
-      ...(trial.delta ? [["δ", format.number(trial.delta.target)], ["δ / σ", format.number(trial.delta.sigma)]] : []),
-      ...Object.entries(trial.parameters).filter(([name]) => name !== "delta").map(([name, value]) => [name, format.parameter(value)]),
+      ...(trial.delta
+        ? [
+            ["δ", format.number(trial.delta.target)],
+            ["δ / σ", format.number(trial.delta.sigma)],
+          ]
+        : []),
+      ...Object.entries(trial.parameters)
+        .filter(([name]) => name !== "delta")
+        .map(([name, value]) => [name, format.parameter(value)]),
     ]);
-    return el("div", { class: "tip" },
-      el("strong", {}, trial.anchor ? `Anchor ${format.anchorName(trial.anchor)} (trial ${number})` : `Trial ${number}`), " ",
-      el("span", { class: format.tone(trial.state) }, format.words(trial.state)), trial.reason && el("p", { class: "reason" }, trial.reason), definitions(rows));
+    return el(
+      "div",
+      { class: "tip" },
+      el(
+        "strong",
+        {},
+        trial.anchor ? `Anchor ${format.anchorName(trial.anchor)} (trial ${number})` : `Trial ${number}`,
+      ),
+      " ",
+      el("span", { class: format.tone(trial.state) }, format.words(trial.state)),
+      trial.reason && el("p", { class: "reason" }, trial.reason),
+      definitions(rows),
+    );
   }
 
   /** @param {"png"|"svg"|"csv"} kind @param {string} name of the sweep */
@@ -110,7 +138,12 @@ export class ResponseChart {
       const picture = pictureOf(this.chart.getDataURL({ type: "png", pixelRatio: 2, backgroundColor: colours.card }));
       return save(file, picture);
     }
-    const drawing = echarts.init(null, null, { renderer: "svg", ssr: true, width: this.place.clientWidth, height: this.place.clientHeight });
+    const drawing = echarts.init(null, null, {
+      renderer: "svg",
+      ssr: true,
+      width: this.place.clientWidth,
+      height: this.place.clientHeight,
+    });
     drawing.setOption({ ...responseOption(response, colours, this.view), backgroundColor: colours.card });
     save(file, new Blob([drawing.renderToSVGString()], { type: "image/svg+xml" }));
     drawing.dispose();

@@ -9,7 +9,8 @@ const SHOWN_QUANTILE = 0.9;
 const FAR = 0.35;
 
 /** @param {(number|null|undefined)[]} values @returns {number[]} */
-const finite = (values) => /** @type {number[]} */ (values.filter((v) => v !== null && v !== undefined && Number.isFinite(v)));
+const finite = (values) =>
+  /** @type {number[]} */ (values.filter((v) => v !== null && v !== undefined && Number.isFinite(v)));
 
 /** @param {number[]} values @param {"min"|"max"} which */
 function extreme(values, which) {
@@ -23,7 +24,11 @@ function extreme(values, which) {
  */
 export function deltaRange(response) {
   const all = finite([
-    response.range.low, response.range.high, response.best?.delta, ...response.anchors.map((a) => a.delta), ...response.points.delta,
+    response.range.low,
+    response.range.high,
+    response.best?.delta,
+    ...response.anchors.map((a) => a.delta),
+    ...response.points.delta,
   ]).filter((d) => d > 0);
   if (!all.length) return null;
   const low = Math.log10(extreme(all, "min"));
@@ -42,18 +47,28 @@ export function deltaRange(response) {
 export function metricRange(response, all) {
   const values = finite(response.points.value).sort((a, b) => a - b);
   const kept = finite([
-    ...response.anchors.flatMap((a) => [a.value, a.low, a.high]), ...response.band.low, ...response.band.high,
-    response.best?.value, response.best?.low, response.best?.high,
+    ...response.anchors.flatMap((a) => [a.value, a.low, a.high]),
+    ...response.band.low,
+    ...response.band.high,
+    response.best?.value,
+    response.best?.low,
+    response.best?.high,
   ]);
   if (!values.length && !kept.length) return null;
   const better = response.direction === "MAXIMIZE" ? "max" : "min";
   const at = better === "min" ? SHOWN_QUANTILE : 1 - SHOWN_QUANTILE;
   const usual = values.length ? [values[Math.round(at * (values.length - 1))]] : [];
-  const ends = [...kept, ...usual, ...(values.length ? [better === "min" ? values[0] : values[values.length - 1]] : [])];
+  const ends = [
+    ...kept,
+    ...usual,
+    ...(values.length ? [better === "min" ? values[0] : values[values.length - 1]] : []),
+  ];
   let low = extreme(ends, "min");
   let high = extreme(ends, "max");
   const span = high - low || Math.abs(high) || 1;
-  const near = values.filter((v) => all || (v >= low - (better === "max" ? FAR : 0) * span && v <= high + (better === "min" ? FAR : 0) * span));
+  const near = values.filter(
+    (v) => all || (v >= low - (better === "max" ? FAR : 0) * span && v <= high + (better === "min" ? FAR : 0) * span),
+  );
   low = extreme([low, ...near], "min");
   high = extreme([high, ...near], "max");
   const pad = (high - low || Math.abs(high) || 1) * PADDING;
@@ -67,8 +82,8 @@ export function metricRange(response, all) {
  */
 export function logTicks(low, high) {
   const decades = Math.log10(high / low);
-  if (decades < 0.7) return plainTicks(low, high, 5);
-  const steps = decades > 4 ? [1] : [1, 2, 5];
+  if (decades < 0.4) return plainTicks(low, high, 5);
+  const steps = decades > 4 ? [1] : decades > 1.5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
   const ticks = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const step of steps) {

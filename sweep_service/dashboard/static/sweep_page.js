@@ -11,7 +11,8 @@ import { showTrial } from "./trial_details.js";
 import { TrialsTable } from "./trials_table.js";
 import { showVerdict } from "./verdict_view.js";
 
-/** @typedef {import("./types.js").Trial} Trial @typedef {import("./types.js").Sweep} Sweep @typedef {import("./progress_view.js").Verb} Verb */
+/** @typedef {import("./types.js").Trial} Trial @typedef {import("./types.js").Sweep} Sweep */
+/** @typedef {import("./progress_view.js").Verb} Verb */
 
 const REST_MS = 1000;
 const id = byId("sweep").dataset.sweep ?? "";
@@ -26,7 +27,11 @@ let response = null;
 let chosen = query.has("trial") ? Number(query.get("trial")) : null;
 
 const chart = new ResponseChart(byId("chart"), { trial: (number) => trials.get(number), choose });
-const table = new TrialsTable(byId("trials"), { choose: chooseInTable, sorted: (sort) => remember("sort", sort) }, query.get("sort") ?? "value");
+const table = new TrialsTable(
+  byId("trials"),
+  { choose: chooseInTable, sorted: (sort) => remember("sort", sort) },
+  query.get("sort") ?? "value",
+);
 addTools(byId("chart-tools"), chart, () => sweep?.name || id, noteChart);
 addKey(byId("chart-key"));
 
@@ -58,21 +63,30 @@ function chooseInTable(number) {
 
 /** @param {string} text @param {string} [tone] */
 function tell(text, tone = "bad") {
-  show(byId("problem"), text && el("div", { class: `notice ${tone}`, role: tone === "bad" ? "alert" : "status" }, el("p", {}, text)));
+  show(
+    byId("problem"),
+    text && el("div", { class: `notice ${tone}`, role: tone === "bad" ? "alert" : "status" }, el("p", {}, text)),
+  );
 }
 
 /** @param {Verb} verb */
 async function move(verb) {
   if (verb === "cancel" && !window.confirm("Cancel this sweep? It ends now, without a conclusion.")) return;
   const buttons = byId("controls").querySelectorAll("button");
-  buttons.forEach((b) => { b.disabled = true; });
+  buttons.forEach((b) => {
+    b.disabled = true;
+  });
   try {
     await api.move(id, verb);
     await refresh();
   } catch (error) {
     tell(error instanceof Error ? error.message : String(error));
   }
-  byId("controls").querySelectorAll("button").forEach((b) => { b.disabled = false; });
+  byId("controls")
+    .querySelectorAll("button")
+    .forEach((b) => {
+      b.disabled = false;
+    });
 }
 
 /** @param {Sweep} now */
@@ -84,7 +98,8 @@ function showSweep(now) {
   byId("facts").textContent = facts(now);
   showControls(byId("controls"), now, move);
   showProgress(byId("progress"), now);
-  const reason = now.error ?? (now.state === "FAILED" ? "The sweep failed and left no reason; its trials below may tell more." : "");
+  const reason =
+    now.error ?? (now.state === "FAILED" ? "The sweep failed and left no reason; its trials below may tell more." : "");
   if (now.state === "FAILED") tell(`The sweep failed: ${reason}`);
   else if (now.state === "CANCELLED") tell("The sweep was cancelled; what it had found until then is below.", "warn");
   else if (now.state === "PAUSED") tell("The sweep is paused: no further trial starts until it is resumed.", "warn");
@@ -102,15 +117,30 @@ function drawChart() {
   const empty = byId("chart-empty");
   empty.hidden = drawn;
   empty.parentElement?.classList.toggle("none", !drawn);
-  if (!drawn) show(empty, el("p", { class: "muted" }, ENDED.has(sweep?.state ?? "") ? "No trial was completed, so there is no response to draw." : "The first dots appear when a trial is complete."));
-  byId("chart-key").hidden = byId("chart-text").hidden = byId("chart-tools").hidden = byId("chart-note").hidden = !drawn;
+  if (!drawn)
+    show(
+      empty,
+      el(
+        "p",
+        { class: "muted" },
+        ENDED.has(sweep?.state ?? "")
+          ? "No trial was completed, so there is no response to draw."
+          : "The first dots appear when a trial is complete.",
+      ),
+    );
+  byId("chart-key").hidden =
+    byId("chart-text").hidden =
+    byId("chart-tools").hidden =
+    byId("chart-note").hidden =
+      !drawn;
   byId("chart").setAttribute("aria-label", chartLabel(response));
   noteChart();
   showText(byId("chart-table"), response);
 }
 
 /** A failed part shows its own sentence in its place and leaves the others alone. @param {HTMLElement} place */
-const failedIn = (place) => (/** @type {any} */ error) => show(place, el("p", { class: "notice bad", role: "alert" }, error.message));
+const failedIn = (place) => (/** @type {any} */ error) =>
+  show(place, el("p", { class: "notice bad", role: "alert" }, error.message));
 
 async function refresh() {
   try {
@@ -127,27 +157,33 @@ async function refresh() {
   for (const part of document.querySelectorAll("#sweep > section")) part.toggleAttribute("hidden", false);
   const [answer] = await Promise.all([
     api.readBestDelta(id).catch(failedIn(byId("verdict"))),
-    api.readResponse(id).then((now) => {
-      response = now;
-      drawChart();
-    }).catch((error) => {
-      byId("chart-empty").hidden = false;
-      failedIn(byId("chart-empty"))(error);
-    }),
+    api
+      .readResponse(id)
+      .then((now) => {
+        response = now;
+        drawChart();
+      })
+      .catch((error) => {
+        byId("chart-empty").hidden = false;
+        failedIn(byId("chart-empty"))(error);
+      }),
   ]);
   if (answer) showVerdict(byId("verdict"), answer, response?.target_name ?? "");
-  await reader.read().then((rows) => {
-    for (const trial of rows) trials.set(trial.number, trial);
-    const first = table.trials.length === 0;
-    table.update(rows, response?.metric ?? sweep?.spec?.objective?.metric ?? "MAE", response?.best?.trial ?? null);
-    if (first && chosen !== null) choose(chosen);
-    else if (!rows.length) show(byId("trial"));
-    else showTrial(byId("trial"), trials.get(chosen ?? -1), () => choose(null));
-  }).catch(failedIn(byId("trials")));
+  await reader
+    .read()
+    .then((rows) => {
+      for (const trial of rows) trials.set(trial.number, trial);
+      const first = table.trials.length === 0;
+      table.update(rows, response?.metric ?? sweep?.spec?.objective?.metric ?? "MAE", response?.best?.trial ?? null);
+      if (first && chosen !== null) choose(chosen);
+      else if (!rows.length) show(byId("trial"));
+      else showTrial(byId("trial"), trials.get(chosen ?? -1), () => choose(null));
+    })
+    .catch(failedIn(byId("trials")));
   if (ENDED.has(sweep?.state ?? "")) unfollow();
 }
 
 const update = throttled(refresh, REST_MS);
-const unfollow = follow(api.eventsAddress(id), { change: update, link: (link) => showLink(byId("live"), link), ended: () => ENDED.has(sweep?.state ?? "") });
+const unfollow = follow(api.eventsAddress(id), { change: update, link: (link) => showLink(byId("live"), link) });
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 await update();

@@ -1,8 +1,23 @@
 /** The chart's colours, read from tokens.css, so that page and chart are one set, light or dark. */
 
 const NAMES = /** @type {const} */ ([
-  "card", "ink", "muted", "line", "line-strong", "trial", "pruned", "failed", "median", "band", "best", "mse", "mae", "anchor",
-  "anchor-fill", "equivalent", "font",
+  "card",
+  "ink",
+  "muted",
+  "line",
+  "line-strong",
+  "trial",
+  "pruned",
+  "failed",
+  "median",
+  "band",
+  "best",
+  "mse",
+  "mae",
+  "anchor",
+  "anchor-fill",
+  "equivalent",
+  "font",
 ]);
 
 /** @typedef {Object<string, string>} Look colours and font by the token's name */
