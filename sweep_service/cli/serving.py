@@ -108,7 +108,7 @@ def _settings(data_dir: Path, database_url: str | None, **more: Any) -> Any:
     os.environ["SWEEP_DATABASE_URL"] = database_url or sqlite_url(folder)
     for name, value in more.items():
         os.environ[f"SWEEP_{name.upper()}"] = str(value)
-    return Settings()
+    return Settings.load(os.environ)
 
 
 def register(app: typer.Typer) -> None:

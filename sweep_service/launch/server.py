@@ -9,9 +9,9 @@ import uvicorn
 from sweep_service.api.app import create_app
 from sweep_service.launch.address import Address, listen
 from sweep_service.settings import Settings
+from sweep_service.storage.artifacts import open_artifacts
 from sweep_service.storage.migrate import check
 from sweep_service.storage.store import SqlStore
-from sweep_service.worker.process import open_artifacts
 
 DRAIN_SECONDS = 5
 """Long polls and event streams would keep a server alive for ever: they are cut after that."""
@@ -31,7 +31,7 @@ def run_server(settings: Settings, listener: socket.socket | None = None) -> Non
     check(settings.database_url)
     sock = listener or listen(Address(settings.host, settings.port))
     store = SqlStore(settings.database_url)
-    app = create_app(store, open_artifacts(settings, store))
+    app = create_app(store, open_artifacts(settings.artifacts, settings.data_dir, store.engine), settings)
     config = uvicorn.Config(
         app,
         host=settings.host,

@@ -47,7 +47,7 @@ def _union(a: Rows, b: Rows) -> Rows:
             return label
 
 
-def test_split(
+def lock_test_rows(
     n: int,
     fraction: float,
     seed: int,

@@ -1,1 +1,1 @@
-"""sampling."""
+"""The Sampler port on Optuna."""

@@ -118,3 +118,8 @@ class DatabaseArtifacts:
         with self._database.write() as connection:
             connection.execute(delete(artifact_chunks).where(artifact_chunks.c.digest == _known(digest)))
             connection.execute(delete(artifacts).where(artifacts.c.digest == digest))
+
+
+def open_artifacts(kind: str, data_dir: Path, engine: Engine) -> FolderArtifacts | DatabaseArtifacts:
+    """The store that the settings ask for: `folder` (below data_dir) or `database`."""
+    return DatabaseArtifacts(engine) if kind == "database" else FolderArtifacts(data_dir / "artifacts")

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from sweep_service.core.errors import StoreError
@@ -72,7 +72,7 @@ def _tune_sqlite(engine: Engine) -> None:
 
 
 class Database:
-    """Transactions on an engine; whatever goes wrong below comes out as a StoreError."""
+    """Transactions on an engine. An unreachable, busy, full or unmigrated database is a StoreError; the rest are bugs."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -103,10 +103,12 @@ def _in_words() -> Iterator[None]:
         yield
     except PoolTimeoutError:
         raise StoreError("All connections to the database are in use: try again, or give it more.") from None
-    except DBAPIError as error:
+    except (OperationalError, InterfaceError) as error:
         raise StoreError(_sentence(error)) from error
-    except SQLAlchemyError as error:
-        raise StoreError(f"The database refused: {error}") from error
+    except ProgrammingError as error:
+        if "does not exist" not in str(error.orig):
+            raise
+        raise StoreError(_sentence(error)) from error
 
 
 def _sentence(error: DBAPIError) -> str:

@@ -127,6 +127,9 @@ def end_trials(ledger: Ledger, numbers: Sequence[int], engine: Mapping[str, Any]
     if not numbers:
         return []
     mine = (runs.c.sweep_id == ledger.id, runs.c.trial.in_(numbers), runs.c.purpose == Purpose.SEARCH.value)
+    still = select(trials.c.number).where(trials.c.sweep_id == ledger.id, trials.c.state.in_(OPEN_TRIALS))
+    live = set(ledger.connection.execute(still).scalars())
+    numbers = [n for n in numbers if n in live]
     found: dict[int, list[Row]] = {}
     columns = (runs.c.trial, runs.c.state, runs.c.metrics, runs.c.reason)
     for row in ledger.connection.execute(select(*columns).where(*mine)).mappings():
@@ -160,7 +163,6 @@ _TRIAL_ENDS = (
     .where(
         trials.c.sweep_id == bindparam("k_sweep"),
         trials.c.number == bindparam("k_number"),
-        trials.c.state.in_(OPEN_TRIALS),
     )
     .values(
         {

@@ -70,8 +70,8 @@ class Ledger:
     def save(self) -> None:
         """Write the row and its events."""
         self.row["revision"] += 1
-        names = ("state", "end_reason", "error", "generation", "exhausted", "counters", "slots")
-        names += ("revision", "event_seq", "started_at", "ended_at", "priority", "labels")
+        names = ["state", "end_reason", "error", "generation", "exhausted", "counters", "slots"]
+        names += ["revision", "event_seq", "started_at", "ended_at", "priority", "labels"]
         values = {name: self.row[name] for name in names}
         self.connection.execute(update(sweeps).where(sweeps.c.id == self.id).values(values))
         if self._events:

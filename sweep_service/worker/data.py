@@ -16,7 +16,7 @@ from sweep_service.core.run import Purpose, common_seed
 from sweep_service.core.spec import SweepSpec
 from sweep_service.datasets.load import BuiltinSource, ColumnChoice, FileSource, load_table
 from sweep_service.numerics.design import fit_design
-from sweep_service.numerics.folds import Fold, duplicate_groups, make_folds, test_split
+from sweep_service.numerics.folds import Fold, duplicate_groups, make_folds, lock_test_rows
 from sweep_service.numerics.scale import Scale, residual_sigma
 from sweep_service.numerics.table import Table
 
@@ -82,7 +82,7 @@ def prepare(spec: SweepSpec, source: Source) -> Prepared:
     if split.test_fraction == 0:
         work, test = np.arange(table.n_rows), np.empty(0, dtype=np.int64)
     else:
-        work, test = test_split(
+        work, test = lock_test_rows(
             table.n_rows,
             split.test_fraction,
             common_seed(spec.split_seed(), "TEST"),

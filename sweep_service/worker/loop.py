@@ -96,7 +96,15 @@ class WorkerLoop:
             reason = f"{type(error).__name__}: {error}"
             log.exception("task %s failed", lease.task.id)
             write = lambda: self._queue.release(lease, reason=reason, counts=True)  # noqa: E731
-        self._persist(write)
+        try:
+            self._persist(write)
+        except (StoreError, LeaseLostError):
+            raise
+        except Exception as error:
+            # What was made cannot be stored: a fault of ours, which must not be tried for ever.
+            reason = f"{type(error).__name__}: {error}"
+            log.exception("the result of task %s cannot be stored", lease.task.id)
+            self._persist(lambda: self._queue.release(lease, reason=reason[:2000], counts=True))
 
     def _think(self, lease: Lease) -> Callable[[], None]:
         queue, task = self._queue, lease.task

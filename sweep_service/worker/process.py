@@ -7,27 +7,18 @@ import os
 import secrets
 import signal
 import socket
-from pathlib import Path
 from types import FrameType
 
 from sweep_service import __version__
 from sweep_service.core.errors import StoreError
-from sweep_service.core.ports import ArtifactStore
 from sweep_service.sampling.samplers import OptunaSampler
 from sweep_service.settings import Settings
-from sweep_service.storage.artifacts import DatabaseArtifacts, FolderArtifacts
+from sweep_service.storage.artifacts import open_artifacts
 from sweep_service.storage.store import SqlStore
 from sweep_service.worker.child_trainer import ChildTrainer
 from sweep_service.worker.loop import Pace, WorkerLoop
 from sweep_service.worker.planning import SweepPlanner
 from sweep_service.worker.source import DataSource
-
-
-def open_artifacts(settings: Settings, store: SqlStore) -> ArtifactStore:
-    """The ArtifactStore that the settings ask for."""
-    if settings.artifacts == "database":
-        return DatabaseArtifacts(store.engine)
-    return FolderArtifacts(Path(settings.data_dir) / "artifacts")
 
 
 def run_worker(settings: Settings, *, gpu: int | None = None) -> None:
@@ -40,9 +31,9 @@ def run_worker(settings: Settings, *, gpu: int | None = None) -> None:
     host = socket.gethostname()
     worker_id = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
     store = SqlStore(settings.database_url)
-    source = DataSource(open_artifacts(settings, store), store.dataset)
+    source = DataSource(open_artifacts(settings.artifacts, settings.data_dir, store.engine), store.dataset)
     environ = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1" if gpu is None else str(gpu)}
-    cache = Path(settings.data_dir) / "compile-cache"
+    cache = settings.data_dir / "compile-cache"
     trainer = ChildTrainer(source, threads=1, compile_cache=cache, environ=environ)
     pace = Pace(lease=settings.lease_seconds)
     loop = WorkerLoop(worker_id, store, SweepPlanner(OptunaSampler(), source), trainer, pace)

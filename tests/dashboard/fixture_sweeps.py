@@ -229,7 +229,7 @@ class FixtureSweep:
         }
 
     def response(self) -> dict[str, Any]:
-        own = [t for t in self.trials if not t["anchor"] and t["state"] in {"COMPLETE", "PRUNED", "FAILED"}]
+        own = [t for t in self.trials if not t["anchor"] and t["state"] == "COMPLETE"]
         best, values = self.best(), [t["values"].get("MAE") for t in own]
         anchors = [t for t in self.scored() if t["anchor"]]
         grid = [SIGMA * 0.02 * 500 ** (i / (GRID - 1)) for i in range(GRID)] if best else []

@@ -123,6 +123,7 @@ def visit(browser: Any) -> Iterator[Open]:
 def series(page: Any) -> dict[str, int]:
     """How many marks each series of the chart holds."""
     expect(page.locator("#chart-empty")).to_be_hidden()
+    expect(page.locator(".trials tbody tr").first).to_be_visible()
     return page.evaluate(COUNTS)
 
 
@@ -161,9 +162,10 @@ def test_a_sweep_shows_its_verdict_its_delta_in_three_units_and_its_chart(servic
     expect(page.locator(".units dt")).to_have_count(3)
     expect(page.locator("#verdict tbody tr")).to_have_count(4)
     drawn = series(page)
-    points = service.sweep("confirmed").response()["points"]
-    assert drawn["complete"] + drawn["pruned"] + drawn["outside"] == sum(v is not None for v in points["value"])
-    assert drawn["failed"] == points["state"].count("FAILED")
+    own = [t for t in service.sweep("confirmed").trials if not t["anchor"]]
+    assert drawn["complete"] + drawn["pruned"] + drawn["outside"] == sum(bool(t["values"]) for t in own)
+    assert drawn["pruned"] > 0
+    assert drawn["failed"] == sum(t["state"] == "FAILED" for t in own)
     assert drawn["anchors"] == 2
     assert drawn["best"] == drawn["band"] == 1
     assert colours(page) > 50

@@ -24,8 +24,8 @@ function extreme(values, which) {
  */
 export function deltaRange(response) {
   const all = finite([
-    response.range.low,
-    response.range.high,
+    response.range?.low,
+    response.range?.high,
     response.best?.delta,
     ...response.anchors.map((a) => a.delta),
     ...response.points.delta,

@@ -6,6 +6,7 @@ import { byId, el, show } from "./dom.js";
 import * as format from "./format.js";
 import { follow, showLink, throttled } from "./live.js";
 import { ENDED, facts, showControls, showProgress } from "./progress_view.js";
+import { withOthers } from "./response_points.js";
 import { ResponseChart } from "./response_chart.js";
 import { showTrial } from "./trial_details.js";
 import { TrialsTable } from "./trials_table.js";
@@ -22,7 +23,9 @@ const reader = new api.Trials(id);
 const trials = new Map();
 /** @type {Sweep|null} */
 let sweep = null;
-/** @type {import("./types.js").Response|null} */
+/** @type {import("./types.js").Response|null} as the service answered */
+let answered = null;
+/** @type {import("./types.js").Response|null} and with the trials that it leaves out */
 let response = null;
 let chosen = query.has("trial") ? Number(query.get("trial")) : null;
 
@@ -112,27 +115,17 @@ function noteChart() {
 }
 
 function drawChart() {
-  if (!response) return;
+  if (!answered) return;
+  response = withOthers(answered, trials.values());
   const drawn = chart.update(response);
   const empty = byId("chart-empty");
   empty.hidden = drawn;
   empty.parentElement?.classList.toggle("none", !drawn);
-  if (!drawn)
-    show(
-      empty,
-      el(
-        "p",
-        { class: "muted" },
-        ENDED.has(sweep?.state ?? "")
-          ? "No trial was completed, so there is no response to draw."
-          : "The first dots appear when a trial is complete.",
-      ),
-    );
-  byId("chart-key").hidden =
-    byId("chart-text").hidden =
-    byId("chart-tools").hidden =
-    byId("chart-note").hidden =
-      !drawn;
+  const why = ENDED.has(sweep?.state ?? "")
+    ? "No trial was completed, so there is no response to draw."
+    : "The first dots appear when a trial is complete.";
+  if (!drawn) show(empty, el("p", { class: "muted" }, why));
+  for (const part of ["chart-key", "chart-text", "chart-tools", "chart-note"]) byId(part).hidden = !drawn;
   byId("chart").setAttribute("aria-label", chartLabel(response));
   noteChart();
   showText(byId("chart-table"), response);
@@ -142,44 +135,53 @@ function drawChart() {
 const failedIn = (place) => (/** @type {any} */ error) =>
   show(place, el("p", { class: "notice bad", role: "alert" }, error.message));
 
-async function refresh() {
+/** @param {boolean} hidden the parts that there is nothing to say in */
+function hideParts(hidden) {
+  for (const part of document.querySelectorAll("#sweep > section")) part.toggleAttribute("hidden", hidden);
+}
+
+/** @returns {Promise<boolean>} whether the sweep could be read */
+async function refreshSweep() {
   try {
     showSweep(await api.readSweep(id));
+    hideParts(false);
+    return true;
   } catch (error) {
-    if (!sweep) {
-      for (const part of document.querySelectorAll("#sweep > section")) part.toggleAttribute("hidden", true);
-    }
     const gone = error instanceof api.ApiError && error.status === 404;
+    if (!sweep) hideParts(true);
     if (gone) unfollow();
     tell(gone ? `There is no sweep ${id}. It may have been deleted.` : String(/** @type {Error} */ (error).message));
-    return;
+    return false;
   }
-  for (const part of document.querySelectorAll("#sweep > section")) part.toggleAttribute("hidden", false);
-  const [answer] = await Promise.all([
-    api.readBestDelta(id).catch(failedIn(byId("verdict"))),
-    api
-      .readResponse(id)
-      .then((now) => {
-        response = now;
-        drawChart();
-      })
-      .catch((error) => {
-        byId("chart-empty").hidden = false;
-        failedIn(byId("chart-empty"))(error);
-      }),
-  ]);
+}
+
+async function refreshResponse() {
+  try {
+    answered = await api.readResponse(id);
+    drawChart();
+  } catch (error) {
+    byId("chart-empty").hidden = false;
+    failedIn(byId("chart-empty"))(error);
+  }
+}
+
+async function refreshTrials() {
+  const rows = await reader.read();
+  const first = trials.size === 0;
+  for (const trial of rows) trials.set(trial.number, trial);
+  drawChart();
+  const metric = response?.metric ?? sweep?.spec?.objective?.metric ?? "MAE";
+  table.update(rows, metric, response?.best?.trial ?? null);
+  if (first && chosen !== null) choose(chosen);
+  else if (!rows.length) show(byId("trial"));
+  else showTrial(byId("trial"), trials.get(chosen ?? -1), () => choose(null));
+}
+
+async function refresh() {
+  if (!(await refreshSweep())) return;
+  const [answer] = await Promise.all([api.readBestDelta(id).catch(failedIn(byId("verdict"))), refreshResponse()]);
   if (answer) showVerdict(byId("verdict"), answer, response?.target_name ?? "");
-  await reader
-    .read()
-    .then((rows) => {
-      for (const trial of rows) trials.set(trial.number, trial);
-      const first = table.trials.length === 0;
-      table.update(rows, response?.metric ?? sweep?.spec?.objective?.metric ?? "MAE", response?.best?.trial ?? null);
-      if (first && chosen !== null) choose(chosen);
-      else if (!rows.length) show(byId("trial"));
-      else showTrial(byId("trial"), trials.get(chosen ?? -1), () => choose(null));
-    })
-    .catch(failedIn(byId("trials")));
+  await refreshTrials().catch(failedIn(byId("trials")));
   if (ENDED.has(sweep?.state ?? "")) unfollow();
 }
 

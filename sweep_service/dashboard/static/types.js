@@ -22,9 +22,9 @@
  * @typedef {{number: number[], delta: number[], value: (number|null)[], low: (number|null)[], high: (number|null)[],
  *   state: string[]}} Points one entry a sampled trial; deltas in target units
  * @typedef {{label: string, trial: number, delta: number|null, value: number|null, low: number|null, high: number|null}} Anchor
- * @typedef {{metric: string, direction: string, sigma: number|null, target_name: string, points: Points, anchors: Anchor[],
+ * @typedef {{metric: string, direction: string, sigma: number|null, target_name: string|null, points: Points, anchors: Anchor[],
  *   band: {delta: number[], median: number[], low: number[], high: number[]},
  *   best: {trial: number, delta: number, value: number, low: number|null, high: number|null}|null,
- *   equivalent: Interval|null, range: Interval, verdict: Verdict}} Response
+ *   equivalent: Interval|null, range: Interval|null, verdict: Verdict}} Response
  */
 export {};

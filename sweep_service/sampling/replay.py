@@ -1,0 +1,38 @@
+"""A study in memory, rebuilt from history: Optuna keeps no storage of its own."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from sweep_service.core.ports import Observation
+from sweep_service.core.search_space import SearchSpace
+from sweep_service.sampling.distributions import to_optuna
+
+
+def rebuild(
+    space: SearchSpace, history: Sequence[Observation], sampler: BaseSampler, *, maximize: bool
+) -> optuna.Study:
+    """A study that knows all finished trials; those without a finite value are failures."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize" if maximize else "minimize", sampler=sampler)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
+        study.add_trials([_frozen(space, observation) for observation in history])
+    return study
+
+
+def _frozen(space: SearchSpace, observation: Observation) -> FrozenTrial:
+    searched = [p for p in space.searched() if p.name in observation.parameters and p.distribution is not None]
+    known = observation.value is not None and math.isfinite(observation.value)
+    return create_trial(
+        state=TrialState.COMPLETE if known else TrialState.FAIL,
+        value=observation.value if known else None,
+        params={p.name: observation.parameters[p.name] for p in searched},
+        distributions={p.name: to_optuna(p.distribution) for p in searched if p.distribution is not None},
+    )
