@@ -1,1 +1,1 @@
-"""api."""
+"""The REST interface."""

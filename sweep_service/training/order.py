@@ -20,7 +20,9 @@ def epoch_order(stream: int, epoch: int, train: Rows) -> Rows:
     return np.random.Generator(np.random.PCG64([stream & 0xFFFFFFFF, stream >> 32, epoch])).permutation(train)
 
 
-def batches(stream: int, epochs: range, train: Rows, steps: int, batch_size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def batches(
+    stream: int, epochs: range, train: Rows, steps: int, batch_size: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Row indices (epochs, steps, batch) and 1 where a row is real, 0 where a batch is filled up."""
     rows = np.zeros((len(epochs), steps * batch_size), dtype=np.int32)
     real = np.zeros((len(epochs), steps * batch_size), dtype=np.float32)

@@ -1,1 +1,1 @@
-"""routes."""
+"""One file a resource."""

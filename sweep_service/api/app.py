@@ -1,0 +1,38 @@
+"""The wiring of the server."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.responses import RedirectResponse
+
+from sweep_service import __version__
+from sweep_service.api import errors, events
+from sweep_service.api.guard import HostGuard
+from sweep_service.api.routes import answers, datasets, operations, sweeps, trials
+from sweep_service.api.service import Service
+from sweep_service.core.ports import ArtifactStore, SweepStore
+from sweep_service.dashboard.pages import mount
+from sweep_service.settings import Settings
+
+
+def create_app(store: SweepStore, artifacts: ArtifactStore, settings: Settings) -> FastAPI:
+    """The app over two stores; it opens nothing and closes nothing."""
+    app = FastAPI(
+        title="sweep-service",
+        version=__version__,
+        summary="Sweeps that tune the delta of the Huber loss.",
+        docs_url=None,  # its page would load scripts from elsewhere; /openapi.json is the reference
+        redoc_url=None,
+    )
+    app.state.service = Service(store, artifacts, settings)
+    errors.install(app)
+    app.add_middleware(HostGuard, hosts=settings.allowed_hosts)
+    for router in (operations.router, events.router, answers.router, trials.router, datasets.router, sweeps.router):
+        app.include_router(router)
+    mount(app)
+
+    @app.get("/", include_in_schema=False)
+    def root() -> RedirectResponse:
+        return RedirectResponse("dashboard")
+
+    return app

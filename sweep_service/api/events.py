@@ -1,0 +1,70 @@
+"""Server-sent events from the stored sequence: a reconnect with Last-Event-ID loses nothing.
+
+The one asynchronous room: many idle streams must not hold threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from sweep_service.api.errors import ProblemError
+from sweep_service.api.schemas import finite, when
+from sweep_service.api.service import Service, only_query, service_of
+from sweep_service.core.errors import StoreError
+from sweep_service.core.event import Event
+from sweep_service.core.sweep import ENDED
+
+router = APIRouter(prefix="/v1", tags=["events"])
+POLL_SECONDS = 0.5
+KEEP_ALIVE_SECONDS = 15.0
+
+
+@router.get("/sweeps/{sweep_id}/events")
+async def stream_events(request: Request, sweep_id: str) -> StreamingResponse:
+    """Events as they are committed; ends after the last event of an ended sweep."""
+    only_query(request, "after")
+    service = service_of(request)
+    text = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise ProblemError(400, "Last-Event-ID is the number of the last event that was seen.")
+    await run_in_threadpool(service.store.sweep, sweep_id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_stream(service, sweep_id, int(text)), media_type="text/event-stream", headers=headers)
+
+
+async def _stream(service: Service, sweep_id: str, seen: int) -> AsyncIterator[str]:
+    yield "retry: 2000\n\n"
+    quiet = 0.0
+    while True:
+        try:
+            # The state is read first: events of a sweep that has ended by then are all there.
+            ended = (await run_in_threadpool(service.store.sweep, sweep_id)).state in ENDED
+            events = await run_in_threadpool(_after, service, sweep_id, seen)
+        except StoreError:
+            return  # the client comes back with the last number that it saw
+        for event in events:
+            seen = event.seq
+            yield _frame(event)
+        if ended and not events:
+            yield "event: end\ndata: {}\n\n"
+            return
+        quiet = 0.0 if events else quiet + POLL_SECONDS
+        if quiet >= KEEP_ALIVE_SECONDS:
+            quiet = 0.0
+            yield ": still here\n\n"
+        await asyncio.sleep(0 if events else POLL_SECONDS)
+
+
+def _after(service: Service, sweep_id: str, seen: int) -> list[Event]:
+    return list(service.store.events(sweep_id, after=seen))
+
+
+def _frame(event: Event) -> str:
+    body = {"seq": event.seq, "kind": event.kind, "at": when(event.at), "body": dict(event.body)}
+    return f"id: {event.seq}\nevent: {event.kind}\ndata: {json.dumps(finite(body))}\n\n"
