@@ -67,13 +67,17 @@ def _check(value: Any, depth: int) -> None:
     elif isinstance(value, list):
         for inner in value:
             _check(inner, depth + 1)
-    elif isinstance(value, str):
+    else:
+        _check_leaf(value)
+
+
+def _check_leaf(value: Any) -> None:
+    if isinstance(value, str):
         if "\x00" in value:
             raise ValueError("a text holds a NUL character")
         if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
             raise ValueError("a text holds half of a surrogate pair")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError("a number is too large")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number is too large")
     elif isinstance(value, int) and not -MAX_INT <= value < MAX_INT:
         raise ValueError("a whole number is beyond 64 bits")

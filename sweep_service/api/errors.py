@@ -86,7 +86,7 @@ def install(app: FastAPI) -> None:
             detail = f"There is nothing at {request.url.path}."
         elif error.status_code == 405:
             detail = f"{request.method} is not possible at {request.url.path}."
-        return problem(error.status_code, detail, **dict(error.headers or {}))
+        return problem(error.status_code, detail, None, **dict(error.headers or {}))
 
     @app.exception_handler(Exception)
     def on_bug(request: Request, error: Exception) -> JSONResponse:

@@ -25,6 +25,11 @@ def finite(value: Any) -> Any:
     return value
 
 
+def finite_object(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An object without NaN and infinities."""
+    return {name: finite(inner) for name, inner in value.items()}
+
+
 def when(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC."""
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -59,13 +59,13 @@ class Service:
         """
         dataset = spec.dataset
         builtin = {e.name: e for e in catalog()}
+        if dataset.options and dataset.name not in builtin:
+            raise SpecError([Problem("/dataset/options", f"The dataset {dataset.name} is a file and has no options.")])
         try:
             if dataset.name in builtin and dataset.version is None:
                 check_options(dataset.name, dataset.options)
                 self._check_builtin_columns(spec, builtin[dataset.name].default_target)
                 return spec
-            if dataset.options:
-                raise DataError(f"The dataset {dataset.name} is a file and has no options.")
             stored = self.store.dataset(dataset.name, dataset.version)
             validate_choice(FileSummary.from_dict(stored.summary), column_choice(spec))
         except NotFoundError as error:

@@ -79,7 +79,7 @@ def _tune_sqlite(engine: Engine) -> None:
 
 
 class Database:
-    """Transactions on an engine. An unreachable, busy, full or unmigrated database is a StoreError; the rest are bugs."""
+    """Transactions on an engine. An unreachable, busy or full database is a StoreError; the rest are bugs."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

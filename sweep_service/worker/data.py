@@ -16,7 +16,7 @@ from sweep_service.core.run import Purpose, common_seed
 from sweep_service.core.spec import SweepSpec
 from sweep_service.datasets.load import BuiltinSource, ColumnChoice, FileSource, load_table
 from sweep_service.numerics.design import fit_design
-from sweep_service.numerics.folds import Fold, duplicate_groups, make_folds, lock_test_rows
+from sweep_service.numerics.folds import Fold, duplicate_groups, lock_test_rows, make_folds
 from sweep_service.numerics.scale import Scale, residual_sigma
 from sweep_service.numerics.table import Table
 

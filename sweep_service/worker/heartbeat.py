@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from sweep_service.core.errors import LeaseLostError, StoreError
 from sweep_service.core.lease import Lease
@@ -31,7 +32,7 @@ class Heartbeat:
         self.lost = False
         self.cancelled = False
 
-    def __enter__(self) -> Heartbeat:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

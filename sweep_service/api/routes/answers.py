@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from sweep_service.analysis.answers import best_delta, delta_response
-from sweep_service.api.schemas import finite
+from sweep_service.api.schemas import finite_object
 from sweep_service.api.service import only_query, service_of
 from sweep_service.core.sweep import ENDED
 
@@ -33,7 +33,7 @@ async def get_best_delta(
     while sweep.revision == first and sweep.state not in ENDED and time.monotonic() < until:
         await asyncio.sleep(POLL_SECONDS)
         sweep = await run_in_threadpool(service.store.sweep, sweep_id)
-    return finite(await run_in_threadpool(service.answer, sweep, "best-delta", best_delta))
+    return finite_object(await run_in_threadpool(service.answer, sweep, "best-delta", best_delta))
 
 
 @router.get("/sweeps/{sweep_id}/delta-response")
@@ -41,4 +41,4 @@ def get_delta_response(request: Request, sweep_id: str) -> dict[str, Any]:
     """The objective over delta, column by column, in target units."""
     only_query(request)
     service = service_of(request)
-    return finite(service.answer(service.store.sweep(sweep_id), "delta-response", delta_response))
+    return finite_object(service.answer(service.store.sweep(sweep_id), "delta-response", delta_response))

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from sweep_service.api.errors import ProblemError
-from sweep_service.api.schemas import dataset_json, finite
+from sweep_service.api.schemas import dataset_json, finite, finite_object
 from sweep_service.api.service import Service, only_query, service_of
 from sweep_service.datasets.catalog import CatalogEntry, catalog
 from sweep_service.datasets.files import MEDIA_TYPES, Limits, normalise_upload
@@ -71,7 +71,7 @@ def list_datasets(request: Request) -> dict[str, Any]:
     only_query(request)
     builtin = [_builtin_json(e) for e in catalog()]
     uploaded = [dataset_json(d) for d in service_of(request).store.datasets()]
-    return finite({"datasets": builtin + uploaded, "next_page_token": ""})
+    return finite_object({"datasets": builtin + uploaded, "next_page_token": ""})
 
 
 @router.get("/{name}")
@@ -81,7 +81,7 @@ def get_dataset(request: Request, name: str, version: int | None = None) -> dict
     entry = next((e for e in catalog() if e.name == name), None)
     if entry is not None:
         return _builtin_json(entry)
-    return finite(dataset_json(service_of(request).store.dataset(name, version)))
+    return finite_object(dataset_json(service_of(request).store.dataset(name, version)))
 
 
 def _builtin_json(entry: CatalogEntry) -> dict[str, Any]:

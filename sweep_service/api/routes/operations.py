@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from sweep_service import __version__
-from sweep_service.api.schemas import finite, worker_json
+from sweep_service.api.schemas import finite_object, worker_json
 from sweep_service.api.service import only_query, service_of
 from sweep_service.core.errors import StoreError
 
@@ -39,4 +39,4 @@ def list_workers(request: Request) -> dict[str, Any]:
     only_query(request)
     store = service_of(request).store
     found = [worker_json(w) for w in store.workers(alive_within=ALIVE_SECONDS)]
-    return finite({"workers": found, "queue": dict(store.queue_depth()), "next_page_token": ""})
+    return finite_object({"workers": found, "queue": dict(store.queue_depth()), "next_page_token": ""})

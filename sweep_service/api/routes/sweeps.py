@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from sweep_service.analysis.answers import best_delta
 from sweep_service.api.body import read_json
 from sweep_service.api.errors import ProblemError
-from sweep_service.api.schemas import finite, sweep_json
+from sweep_service.api.schemas import finite, finite_object, sweep_json
 from sweep_service.api.service import Service, only_query, service_of
 from sweep_service.core.parsing import dump_spec, parse_spec
 from sweep_service.core.spec import SweepSpec
@@ -58,7 +58,7 @@ def list_sweeps(request: Request, page_size: PageSize = 50, page_token: str = ""
     only_query(request, "page_size", "page_token")
     service = service_of(request)
     sweeps, after = service.store.sweeps(limit=page_size, after=read_token(page_token))
-    return finite({"sweeps": [_item(service, s) for s in sweeps], "next_page_token": make_token(after)})
+    return finite_object({"sweeps": [_item(service, s) for s in sweeps], "next_page_token": make_token(after)})
 
 
 def _item(service: Service, sweep: Sweep) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def control_sweep(request: Request, sweep_id: str, verb: str) -> dict[str, Any]:
     verbs = {"pause": store.pause, "resume": store.resume, "stop": store.stop, "cancel": store.cancel}
     if verb not in verbs:
         raise ProblemError(404, f"A sweep has no method {verb!r}; it has {', '.join(verbs)}.")
-    return finite(sweep_json(verbs[verb](sweep_id)))
+    return finite_object(sweep_json(verbs[verb](sweep_id)))
 
 
 def make_token(after: str | None) -> str:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from sweep_service.api.errors import ProblemError
 from sweep_service.api.routes.sweeps import PageSize, make_token, read_token
-from sweep_service.api.schemas import finite, run_json, trial_json
+from sweep_service.api.schemas import finite_object, run_json, trial_json
 from sweep_service.api.service import only_query, service_of
 from sweep_service.core.run import unpack_curve
 from sweep_service.core.trial import TrialState
@@ -37,7 +37,7 @@ def list_trials(
     data = store.report(sweep_id, "data")
     shown = found[:page_size]
     following = str(shown[-1].number) if len(found) > page_size else None
-    return finite({"trials": [trial_json(t, data) for t in shown], "next_page_token": make_token(following)})
+    return finite_object({"trials": [trial_json(t, data) for t in shown], "next_page_token": make_token(following)})
 
 
 @router.get("/{number}")
@@ -45,7 +45,7 @@ def get_trial(request: Request, sweep_id: str, number: Number) -> dict[str, Any]
     """One trial."""
     only_query(request)
     store = service_of(request).store
-    return finite(trial_json(store.trial(sweep_id, number), store.report(sweep_id, "data")))
+    return finite_object(trial_json(store.trial(sweep_id, number), store.report(sweep_id, "data")))
 
 
 @router.get("/{number}/runs")
@@ -54,7 +54,7 @@ def list_runs(request: Request, sweep_id: str, number: Number) -> dict[str, Any]
     only_query(request)
     store = service_of(request).store
     store.trial(sweep_id, number)
-    return finite({"runs": [run_json(r) for r in store.runs(sweep_id, trial=number)]})
+    return finite_object({"runs": [run_json(r) for r in store.runs(sweep_id, trial=number)]})
 
 
 @router.get("/{number}/curves")
@@ -68,4 +68,4 @@ def list_curves(request: Request, sweep_id: str, number: Number) -> dict[str, An
         {"purpose": r.key.purpose.value, "fold": r.key.fold, "repeat": r.key.repeat, **unpack_curve(r.curve)}
         for r in runs
     ]
-    return finite({"curves": curves})
+    return finite_object({"curves": curves})
