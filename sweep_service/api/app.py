@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
 from sweep_service import __version__
-from sweep_service.api import errors, events
+from sweep_service.api import errors, events, reference
 from sweep_service.api.guard import HostGuard
 from sweep_service.api.routes import answers, datasets, operations, sweeps, trials
 from sweep_service.api.service import Service
@@ -21,7 +21,7 @@ def create_app(store: SweepStore, artifacts: ArtifactStore, settings: Settings) 
         title="sweep-service",
         version=__version__,
         summary="Sweeps that tune the delta of the Huber loss.",
-        docs_url=None,  # its page would load scripts from elsewhere; /openapi.json is the reference
+        docs_url=None,  # its page would load scripts from elsewhere: reference serves our own
         redoc_url=None,
     )
     app.state.service = Service(store, artifacts, settings)
@@ -29,6 +29,7 @@ def create_app(store: SweepStore, artifacts: ArtifactStore, settings: Settings) 
     app.add_middleware(HostGuard, hosts=settings.allowed_hosts)
     for router in (operations.router, events.router, answers.router, trials.router, datasets.router, sweeps.router):
         app.include_router(router)
+    reference.install(app)
     mount(app)
 
     @app.get("/", include_in_schema=False)

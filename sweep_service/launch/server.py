@@ -8,6 +8,7 @@ import uvicorn
 
 from sweep_service.api.app import create_app
 from sweep_service.launch.address import Address, listen
+from sweep_service.logs import configure_logs
 from sweep_service.settings import Settings
 from sweep_service.storage.artifacts import open_artifacts
 from sweep_service.storage.migrate import check
@@ -28,6 +29,7 @@ def run_server(settings: Settings, listener: socket.socket | None = None) -> Non
         AddressError: it cannot listen there.
         SchemaVersionError: the database does not have this version's tables.
     """
+    configure_logs(settings.log_level, settings.log_format)
     check(settings.database_url)
     sock = listener or listen(Address(settings.host, settings.port))
     store = SqlStore(settings.database_url)

@@ -11,6 +11,7 @@ from types import FrameType
 
 from sweep_service import __version__
 from sweep_service.core.errors import StoreError
+from sweep_service.logs import configure_logs
 from sweep_service.sampling.samplers import OptunaSampler
 from sweep_service.settings import Settings
 from sweep_service.storage.artifacts import open_artifacts
@@ -28,6 +29,7 @@ def run_worker(settings: Settings, *, gpu: int | None = None) -> None:
         settings: of the service.
         gpu: index of the GPU that is this worker's alone; None trains on the CPU.
     """
+    configure_logs(settings.log_level, settings.log_format)
     host = socket.gethostname()
     worker_id = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
     store = SqlStore(settings.database_url)

@@ -53,11 +53,10 @@ export function showProgress(place, sweep) {
   const items = /** @type {[string, string][]} */ ([
     [
       format.count(c.trials_complete),
-      `complete of ${format.count(sweep.spec?.budget?.max_trials ?? c.trials_planned)} trials`,
+      `complete of ${format.count(sweep.spec?.budget?.max_trials ?? c.trials_planned)} trials and ${format.count(c.anchors)} anchors`,
     ],
     [format.count(c.trials_pruned), "pruned"],
     [format.count(c.trials_failed), "failed"],
-    [format.count(c.anchors), "anchors"],
     [
       format.count(p.runs_done),
       `runs${p.runs_expected > p.runs_done ? ` of about ${format.count(p.runs_expected)}` : ""}`,
