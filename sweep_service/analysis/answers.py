@@ -95,7 +95,7 @@ def best_delta(
             for a in against
         ],
         "recommended": recommend(evidence, best, against),
-        "verdict": _verdict_json(judge(evidence, best, against, equivalent.sentence if equivalent else "")),
+        "verdict": _verdict_json(judge(evidence, against, equivalent.sentence if equivalent else "")),
         "apparent_gain": _gain_over_default(search),
         "confirmed_gain": _gain_over_default(evidence) if evidence.purpose is Purpose.CONFIRM else None,
         "at_bound": bound,

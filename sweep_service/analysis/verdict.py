@@ -55,7 +55,7 @@ def against_anchors(evidence: Evidence, best: int) -> list[Against]:
     return found
 
 
-def judge(evidence: Evidence, best: int, against: list[Against], interval: str) -> Verdict:
+def judge(evidence: Evidence, against: list[Against], interval: str) -> Verdict:
     """The claim. `interval` says in words which deltas cannot be told from the best."""
     by_label = {a.anchor: a for a in against}
     if evidence.purpose is not Purpose.CONFIRM:
@@ -75,8 +75,8 @@ def judge(evidence: Evidence, best: int, against: list[Against], interval: str) 
     if _beats_mse(evidence, mse):
         return Verdict(
             "ROBUST_LOSS_BETTER",
-            f"A robust loss is better than MSE ({_percent(mse)} in {evidence.metric}), but the tuned delta cannot be told "
-            f"from 1.345 sigma or from MAE: the default is enough. {interval}",
+            f"A robust loss is better than MSE ({_percent(mse)} in {evidence.metric}), but the tuned delta cannot be "
+            f"told from 1.345 sigma or from MAE: the default is enough. {interval}",
         )
     degrees = max(1, mse.comparison.pairs - 1)
     resolution = float(stdtrit(degrees, 1 - LEVEL / 2)) * mse.comparison.standard_error

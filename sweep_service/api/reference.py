@@ -38,6 +38,7 @@ def page(described: dict[str, Any]) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API · {title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
+        '<link rel="icon" href="dashboard/static/icon.svg" type="image/svg+xml">'
         '<link rel="stylesheet" href="dashboard/static/tokens.css">'
         '<link rel="stylesheet" href="dashboard/static/pages.css"></head><body>'
         '<header class="top"><a class="brand" href="dashboard">Sweep service</a>'

@@ -53,7 +53,7 @@ class ColumnChoice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stored:
-    """A column as stored: numbers (NaN missing), or codes (-1 missing) with levels. `kind` as in files.ColumnSummary."""
+    """A column as stored: numbers (NaN missing), or codes (-1 missing) with levels; `kind` as in files."""
 
     name: str
     kind: str
@@ -194,8 +194,8 @@ def _feature(column: Stored, choice: ColumnChoice) -> NumberColumn | TextColumn:
         text = _as_text(column)
         if len(text.levels) > MAX_LEVELS:
             raise DataError(
-                f"The column {name!r} has {len(text.levels)} different values, and at most {MAX_LEVELS} can be one-hot: "
-                "exclude it."
+                f"The column {name!r} has {len(text.levels)} different values, and at most {MAX_LEVELS} can be one-hot:"
+                " exclude it."
             )
         missing = np.flatnonzero(text.codes < 0)
         _refuse_missing(name, missing, choice)
@@ -211,8 +211,8 @@ def _feature(column: Stored, choice: ColumnChoice) -> NumberColumn | TextColumn:
 def _refuse_missing(name: str, rows: NDArray[np.intp], choice: ColumnChoice) -> None:
     if rows.size and choice.missing == "REFUSE":
         raise DataError(
-            f"The column {name!r} is missing in row {int(rows[0]) + 1} ({rows.size} in all): fill it, exclude it, or set "
-            "dataset.missing to MEDIAN_AND_FLAG."
+            f"The column {name!r} is missing in row {int(rows[0]) + 1} ({rows.size} in all): fill it, exclude it, or "
+            "set dataset.missing to MEDIAN_AND_FLAG."
         )
 
 

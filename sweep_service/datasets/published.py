@@ -65,7 +65,7 @@ def load_published(source: Published) -> tuple[Floats, Floats, NDArray[np.int64]
     with np.load(path, allow_pickle=False) as stored:
         x, y = np.asarray(stored["x"], np.float64), np.asarray(stored["y"], np.float64).reshape(-1)
     order = np.arange(len(x))
-    np.random.RandomState(SPLIT_SEED).shuffle(order)  # noqa: NPY002 - the published split is this generator's
+    np.random.RandomState(SPLIT_SEED).shuffle(order)  # the published split is this generator's
     first_test = int(len(x) * (1 - TEST_SHARE))
     return x[order], y[order], np.arange(first_test, len(x), dtype=np.int64)
 

@@ -24,7 +24,7 @@ class Fold:
 
 
 def duplicate_groups(table: Table) -> Rows:
-    """Group number of each row (n,): rows equal in all features and the target share one, and so do the user's groups."""
+    """Group number of each row (n,): rows equal in features and target share one, and so do the user's groups."""
     parts = [c.values if isinstance(c, NumberColumn) else c.codes.astype(np.float64) for c in table.features]
     matrix = np.column_stack([*parts, table.target])
     matrix = np.where(np.isnan(matrix), -np.pi * 1e300, matrix) + 0.0  # one missing value equals another; -0 is 0
@@ -151,16 +151,16 @@ def _balanced(sizes: Rows, folds: int, random: np.random.Generator) -> Rows:
     single = order[~large]
     # Single rows fill up the folds to the same height: the smallest fold first, in vectors.
     target = filled.copy()
-    rest = single.size
+    rest = int(single.size)
     counts = np.zeros(folds, dtype=np.int64)
     while rest > 0:
         low = np.flatnonzero(target == target.min())
         higher = target[target > target.min()]
         step = int(higher.min() - target.min()) if higher.size else max(1, rest // folds)
-        for fold in low:
-            add = int(min(step, rest))
-            counts[fold] += add
-            target[fold] += add
+        for lowest in low:
+            add = min(step, rest)
+            counts[lowest] += add
+            target[lowest] += add
             rest -= add
     home[single] = np.repeat(np.arange(folds), counts)
     return home

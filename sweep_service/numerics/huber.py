@@ -26,7 +26,7 @@ def huber(e: Floats, delta: float) -> Floats:
 
 
 def huber_gradient(e: Floats, delta: float) -> Floats:
-    """e clipped to [-delta, delta]."""
+    """Derivative of the loss in e: e clipped to [-delta, delta]."""
     return np.asarray(np.clip(e, -delta, delta))
 
 

@@ -95,7 +95,10 @@ class PackProgram:
         active: Tensor,
     ) -> tuple[dict[str, Any], Tensor, Tensor]:
         """One batch of every member: rows and real are (S, B)."""
-        take = lambda table: tf.gather(tf.gather(table, rows, batch_dims=1), data["stream"])  # noqa: E731
+
+        def take(table: Tensor) -> Tensor:
+            return tf.gather(tf.gather(table, rows, batch_dims=1), data["stream"])
+
         real = tf.gather(real, data["stream"])
         elements = {
             "state": state,

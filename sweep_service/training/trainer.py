@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -198,8 +199,8 @@ class PackTrainer:
         special: dict[int, Callable[[Member], Any]] = {}
         for number, layer in enumerate(self.model.layers):
             if isinstance(layer, InputDropout):
-                special[id(layer.rate)] = lambda m: np.float32(m.dropout)
-                special[id(layer.key)] = lambda m, n=number: np.uint32(derived_seed(m.stream, "dropout", n))
+                special[id(layer.rate)] = _dropout_rate
+                special[id(layer.key)] = partial(_dropout_key, number)
         made = []
         for variable in self.model.non_trainable_variables:
             value = special.get(id(variable))
@@ -229,6 +230,15 @@ class PackTrainer:
                 break
         program, rung = self._programs[key]
         return program, rung, state
+
+
+def _dropout_rate(member: Member) -> np.float32:
+    return np.float32(member.dropout)
+
+
+def _dropout_key(layer: int, member: Member) -> np.uint32:
+    """Common to all trials of a stream, another in each layer."""
+    return np.uint32(derived_seed(member.stream, "dropout", layer))
 
 
 class TrainerCache:
