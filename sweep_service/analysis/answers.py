@@ -131,15 +131,16 @@ def delta_response(
     numbers = sorted(n for n in search.ranked(anchors=False) if search.delta(n) is not None)
     deltas = [d.target for n in numbers if (d := search.delta(n)) is not None]
     answer["points"] = {
-        "number": numbers,
+        "number": list(numbers),
         "delta": deltas,
         "value": [search.mean(n) for n in numbers],
         "low": [_edge(search, n, -1) for n in numbers],
         "high": [_edge(search, n, +1) for n in numbers],
         "state": [search.trials[n].state.value for n in numbers],
     }
+    _add_pruned(answer["points"], search)
     answer["range"] = _range(spec, search)
-    answer["band"] = band(np.array(deltas), np.array(answer["points"]["value"]))
+    answer["band"] = band(np.array(deltas), np.array([search.mean(n) for n in numbers]))
     evidence = gather(spec, trials, runs, data)
     answer["anchors"] = [
         {
@@ -166,6 +167,18 @@ def delta_response(
     if found["equivalent"] is not None:
         answer["equivalent"] = {k: found["equivalent"][k]["target"] for k in ("low", "high")}
     return answer
+
+
+def _add_pruned(points: dict[str, list[Any]], search: Evidence) -> None:
+    """Pruned trials are shown where they left; they enter neither the median nor any comparison."""
+    for number, trial in sorted(search.trials.items()):
+        value = trial.values.get(search.metric)
+        delta = search.delta(number)
+        if trial.state is not TrialState.PRUNED or trial.anchor is not None or value is None or delta is None:
+            continue
+        for name, cell in {"number": number, "delta": delta.target, "value": value, "low": None, "high": None}.items():
+            points[name].append(cell)
+        points["state"].append(trial.state.value)
 
 
 def at_bound(spec: SweepSpec, trial: Trial) -> tuple[str | None, dict[str, Any] | None]:

@@ -73,7 +73,7 @@ def progress(sweep: Sweep) -> dict[str, Any]:
     validation = spec["dataset"]["split"]["validation"]
     folds = 1 if validation["kind"] == "HOLDOUT" else validation["folds"]
     repeats = validation["repeats"] if validation["kind"] == "REPEATED_KFOLD" else 1
-    done = counters.runs_complete + counters.runs_failed
+    done = counters.runs_complete + counters.runs_failed + counters.runs_pruned
     # The anchors of generations to come are estimated from those that were planned.
     planned = max(1, counters.trials_planned)
     anchors = counters.anchors / planned if counters.trials_planned else 0.5

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sweep_service.core.errors import Problem, SpecError
 from sweep_service.core.objective import CLASSIFICATION_METRICS, LOSS_REFUSED, METRICS, MOVES_WITH_DELTA
 from sweep_service.core.parameters import check_parameters, complete_parameters
+from sweep_service.core.rungs import check_pruner, with_rungs
 from sweep_service.core.spec import SweepSpec
 from sweep_service.core.support import unsupported
 
@@ -48,6 +49,7 @@ def parse_spec(document: object) -> SweepSpec:
     return spec.model_copy(
         update={
             "parameters": complete_parameters(spec.parameters),
+            "pruner": with_rungs(spec.pruner, spec.training.max_epochs),
             "name": spec.name or f"{spec.dataset.name}-{spec.loss.kind.lower()}",
         }
     )
@@ -148,6 +150,7 @@ def _checks(spec: SweepSpec, plain: Mapping[str, Any]) -> list[Problem]:
         if validation.kind == kind and getattr(spec.dataset, field) is None:
             problems.append(Problem(pointer("dataset", field), f"{kind} folds need the column that holds the {field}"))
     problems += _unused_fields(plain, validation.kind)
+    problems += [Problem(pointer("pruner", *place), message) for place, message in check_pruner(spec, plain)]
     return problems
 
 

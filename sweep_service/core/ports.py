@@ -219,8 +219,8 @@ class TaskQueue(Protocol):
         """All trials of the sweep, by number (what PLAN samples from and CONCLUDE looks at)."""
         ...
 
-    def all_runs(self, sweep_id: str) -> Sequence[Run]:
-        """All runs of the sweep, without curves, in the order (trial, purpose, repeat, fold)."""
+    def all_runs(self, sweep_id: str, *, curves: bool = False) -> Sequence[Run]:
+        """All runs of the sweep, in the order (trial, purpose, repeat, fold); `curve` is empty unless asked for."""
         ...
 
     def slots(self, sweep_id: str) -> Mapping[str, int]:
@@ -237,7 +237,8 @@ class TaskQueue(Protocol):
         task in one transaction; terminal runs are left alone; counters move by the rows changed.
 
         A trial ends when its last SEARCH run ends: COMPLETE with `values` = means of the runs' metrics by name,
-        or FAILED (TIMED_OUT, PRUNED) where one of its runs is, with that run's reason. CONFIRM and FINAL runs
+        or FAILED (TIMED_OUT, PRUNED) where one of its runs is, with that run's reason; a PRUNED trial keeps the
+        means of what stood when it left. CONFIRM and FINAL runs
         move no trial. Runs of the task for which no outcome came stay open: the task goes back to the queue.
         """
         ...
@@ -266,11 +267,15 @@ class ArtifactStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a sampler learns of a finished trial; `value` is the objective, None where it failed."""
+    """What a sampler learns of a finished trial; `value` is the objective, None where it failed.
+
+    `pruned_at`: the epoch at which a pruner took it out; `value` is what stood then.
+    """
 
     parameters: Params
     value: float | None
     generation: int
+    pruned_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +320,25 @@ class Sampler(Protocol):
         ...
 
 
+class Pruner(Protocol):
+    """Says which trials of a pack leave at a rung. It holds no state: the same values give the same answer."""
+
+    @property
+    def rungs(self) -> Sequence[int]:
+        """Epochs after which it is asked, ascending; empty where nothing is ever pruned."""
+        ...
+
+    def losers(self, epoch: int, values: Mapping[int, float]) -> Mapping[int, str]:
+        """Which trials leave, and why, in a sentence.
+
+        Args:
+            epoch: one of `rungs`.
+            values: trial number -> mean over its runs of the best objective so far; smaller is better, whatever
+                the metric. Only trials that may be pruned: neither anchors nor failed ones.
+        """
+        ...
+
+
 class Trainer(Protocol):
     """Trains packs, one at a time."""
 
@@ -344,9 +368,22 @@ class Planner(Protocol):
     """What a worker does for PLAN and CONCLUDE; it computes and writes nothing."""
 
     def plan(
-        self, spec: Mapping[str, Any], history: Sequence[Trial], slots: Mapping[str, int], generation: int
+        self,
+        spec: Mapping[str, Any],
+        history: Sequence[Trial],
+        slots: Mapping[str, int],
+        generation: int,
+        runs: Sequence[Run] = (),
     ) -> Generation:
-        """The next generation. Raises: DataError (the sweep cannot go on)."""
+        """The next generation. `runs` carry their curves and are given where `needs_curves` says so.
+
+        Raises:
+            DataError: the sweep cannot go on.
+        """
+        ...
+
+    def needs_curves(self, spec: Mapping[str, Any]) -> bool:
+        """Whether `plan` looks at the learning curves of the finished generations."""
         ...
 
     def conclude(

@@ -135,11 +135,18 @@ class Sampler(_Part):
 
 
 class Pruner(_Part):
-    """How losers leave early."""
+    """How losers leave early: judged at the rungs, on the objective, whole trials at a time.
+
+    HALVING keeps the best share of the trials of one pack; MEDIAN compares with the finished generations.
+    """
 
     name: Literal["NONE", "HALVING", "MEDIAN"] = "NONE"
-    rungs: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list, max_length=16)
-    keep: float = Field(0.5, gt=0, lt=1)
+    rungs: list[Annotated[int, Field(ge=1)]] = Field(
+        default_factory=list,
+        max_length=16,
+        description="epochs at which trials are judged; a ninth and a third of max_epochs when not given",
+    )
+    keep: float = Field(0.5, gt=0, lt=1, description="HALVING only: share that goes on after a rung")
 
 
 class Confirm(_Part):

@@ -41,12 +41,6 @@ def unsupported(spec: SweepSpec) -> list[Finding]:
         "use the built-in 'mlp'",
     )
     refuse(
-        spec.pruner is not None and spec.pruner.name != "NONE",
-        ("pruner", "name"),
-        "pruning",
-        "use NONE (early stopping is on by default)",
-    )
-    refuse(
         spec.final is not None,
         ("final",),
         "the refit, the locked test and the export",

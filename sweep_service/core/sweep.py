@@ -58,6 +58,7 @@ class Counters:
     runs_planned: int = 0
     runs_complete: int = 0
     runs_failed: int = 0
+    runs_pruned: int = 0
 
 
 @dataclass(frozen=True, slots=True)

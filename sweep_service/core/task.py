@@ -68,7 +68,7 @@ class PackWork:
 
     runs: tuple[Run, ...]
     trials: Mapping[int, Mapping[str, Any]]
-    """Number -> {loss, parameters, delta_unit}."""
+    """Number -> {loss, parameters, delta_unit, anchor}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +99,5 @@ class TrainJob:
     slots: int
     work: PackWork
     epochs: Mapping[int, int] = field(default_factory=dict)
+    medians: Mapping[int, float] = field(default_factory=dict)
+    """MEDIAN: rung -> the median of the finished generations there, smaller is better (as `Pruner.losers`)."""

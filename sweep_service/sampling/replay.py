@@ -30,9 +30,13 @@ def rebuild(
 def _frozen(space: SearchSpace, observation: Observation) -> FrozenTrial:
     searched = [p for p in space.searched() if p.name in observation.parameters and p.distribution is not None]
     known = observation.value is not None and math.isfinite(observation.value)
+    pruned = known and observation.pruned_at is not None
+    state = TrialState.PRUNED if pruned else TrialState.COMPLETE if known else TrialState.FAIL
     return create_trial(
-        state=TrialState.COMPLETE if known else TrialState.FAIL,
+        state=state,
         value=observation.value if known else None,
+        # TPE ranks pruned trials behind the complete ones, by the step that they reached and by what stood there.
+        intermediate_values={observation.pruned_at: observation.value} if pruned else None,  # type: ignore[dict-item]
         params={p.name: observation.parameters[p.name] for p in searched},
         distributions={p.name: to_optuna(p.distribution) for p in searched if p.distribution is not None},
     )

@@ -65,6 +65,7 @@ def write_outcomes(ledger: Ledger, task_id: int, result: PackResult) -> None:
     failed = sum(1 for o in fresh.values() if o.state in {RunState.FAILED, RunState.TIMED_OUT})
     ledger.count("runs_complete", complete)
     ledger.count("runs_failed", failed)
+    ledger.count("runs_pruned", sum(1 for o in fresh.values() if o.state is RunState.PRUNED))
     touched = sorted({o.key.trial for o in fresh.values() if o.key.purpose is Purpose.SEARCH})
     ended = end_trials(ledger, touched, result.engine)
     ledger.event("PACK_ENDED", {"task": str(task_id), "complete": complete, "failed": failed})
@@ -90,6 +91,9 @@ _RUN_ENDS = (
         }
     )
 )
+
+
+_WITH_VALUES = {TrialState.COMPLETE, TrialState.PRUNED}
 
 
 def _key(outcome: RunOutcome) -> tuple[int, str, int, int]:
@@ -147,7 +151,7 @@ def end_trials(ledger: Ledger, numbers: Sequence[int], engine: Mapping[str, Any]
                 "k_sweep": ledger.id,
                 "v_state": state.value,
                 "v_reason": reason,
-                "v_values": _means([r["metrics"] for r in found[number]]) if state is TrialState.COMPLETE else {},
+                "v_values": _means([r["metrics"] for r in found[number]]) if state in _WITH_VALUES else {},
                 "v_engine": dict(engine),
                 "v_ended": ledger.now,
             }

@@ -44,7 +44,7 @@ class Ledger:
 
     def count(self, name: str, by: int = 1) -> None:
         """Move a counter."""
-        self.row["counters"][name] += by
+        self.row["counters"][name] = self.row["counters"].get(name, 0) + by
 
     def event(self, kind: str, body: Mapping[str, Any] | None = None) -> None:
         """Write an event; its number is the next of the sweep."""

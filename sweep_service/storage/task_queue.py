@@ -180,7 +180,7 @@ class SqlTaskQueue:
             numbers = sorted({run.key.trial for run in found})
             wanted = select(trials).where(trials.c.sweep_id == lease.task.sweep_id, trials.c.number.in_(numbers))
             rows = connection.execute(wanted).mappings().all()
-        named = ("loss", "parameters", "delta_unit")
+        named = ("loss", "parameters", "delta_unit", "anchor")
         return PackWork(tuple(found), {row["number"]: {n: row[n] for n in named} for row in rows})
 
     def spec(self, sweep_id: str) -> Mapping[str, Any]:
@@ -198,9 +198,9 @@ class SqlTaskQueue:
         with self._database.read() as connection:
             return [trial_of(row) for row in connection.execute(query).mappings()]
 
-    def all_runs(self, sweep_id: str) -> Sequence[Run]:
-        """All runs without curves."""
-        columns = [c for c in runs.c if c.name != "curve"]
+    def all_runs(self, sweep_id: str, *, curves: bool = False) -> Sequence[Run]:
+        """All runs, their curves where they are asked for."""
+        columns = [c for c in runs.c if curves or c.name != "curve"]
         order = (runs.c.trial, runs.c.purpose, runs.c.repeat, runs.c.fold)
         query = select(*columns).where(runs.c.sweep_id == sweep_id).order_by(*order)
         with self._database.read() as connection:

@@ -13,15 +13,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sweep_service.core.errors import DataError
+from sweep_service.core.ports import Pruner
+from sweep_service.core.run import Purpose
 from sweep_service.core.spec import SweepSpec
 from sweep_service.core.task import PackResult, TrainJob
+from sweep_service.sampling.rungs import make_pruner
 from sweep_service.training.device import configure_process
 from sweep_service.worker.data import Prepared, Source, prepare
 from sweep_service.worker.members import PackPlan, plan_pack
 from sweep_service.worker.pipe import Done, Hello, Progress, Refused, Work
+from sweep_service.worker.referee import Referee
 from sweep_service.worker.scoring import MemberScore
 
 PR_SET_PDEATHSIG = 1
@@ -68,11 +70,10 @@ class PackTrainer:
         ]
         folds = [FoldData(f.x, f.y, f.weight, f.train, f.validation) for f in pack.folds]
 
+        referee = Referee(scores, _pruner(job, sweep), {n for n, t in job.work.trials.items() if t["anchor"] is None})
+
         def on_chunk(chunk: Chunk) -> set[int]:
-            for i, score in enumerate(scores):
-                rows = pack.folds[score.plan.fold].validation.size
-                score.see(np.asarray(chunk.predictions[:, i, :rows]), np.asarray(chunk.train_loss[:, i]))
-            left = {i for i, score in enumerate(scores) if score.done}
+            left = referee.see(chunk.first_epoch, chunk.predictions, chunk.train_loss)
             epochs = chunk.first_epoch + len(chunk.train_loss)
             connection.send(Progress(epochs, len(scores) - len(left)))
             return left
@@ -94,6 +95,14 @@ class PackTrainer:
         if self._data is None or self._data[0] != key:
             self._data = (key, prepare(sweep, source))
         return self._data[1]
+
+
+def _pruner(job: TrainJob, sweep: SweepSpec) -> Pruner:
+    """The sweep's pruner in the search; what is confirmed or refitted trains to its end."""
+    wanted = sweep.pruner
+    if wanted is None or job.purpose is not Purpose.SEARCH:
+        return make_pruner("NONE", (), 1.0, {})
+    return make_pruner(wanted.name, wanted.rungs, wanted.keep, job.medians)
 
 
 def _architecture(pack: PackPlan) -> dict[str, Any]:

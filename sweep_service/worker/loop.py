@@ -110,7 +110,9 @@ class WorkerLoop:
         queue, task = self._queue, lease.task
         spec, history, slots = queue.spec(task.sweep_id), queue.history(task.sweep_id), queue.slots(task.sweep_id)
         if task.kind is TaskKind.PLAN:
-            made = self._planner.plan(spec, history, slots, int(task.payload["generation"]))
+            curved = self._planner.needs_curves(spec)
+            runs = queue.all_runs(task.sweep_id, curves=True) if curved else ()
+            made = self._planner.plan(spec, history, slots, int(task.payload["generation"]), runs)
             return lambda: queue.end_plan(lease, made)
         found = self._planner.conclude(spec, history, queue.all_runs(task.sweep_id), slots)
         return lambda: queue.end_conclude(lease, found)
@@ -126,6 +128,7 @@ class WorkerLoop:
             slots=int(task.payload["slots"]),
             work=work,
             epochs={int(k): int(v) for k, v in dict(task.payload.get("epochs", {})).items()},
+            medians={int(k): float(v) for k, v in dict(task.payload.get("medians", {})).items()},
         )
 
         def on_progress(where: Mapping[str, Any]) -> None:

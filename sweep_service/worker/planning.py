@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -11,11 +12,12 @@ from sweep_service.core.objective import MAXIMIZED
 from sweep_service.core.pack import cut_packs, signature
 from sweep_service.core.parameters import delta_unit, has_dropout, search_space
 from sweep_service.core.ports import Observation, Sampler
-from sweep_service.core.run import Purpose, Run, RunState
+from sweep_service.core.run import Purpose, Run, RunState, unpack_curve
 from sweep_service.core.search_space import Params
 from sweep_service.core.spec import AnchorDelta, SweepSpec
 from sweep_service.core.task import Conclusion, Generation, Pack
 from sweep_service.core.trial import NewTrial, Trial, TrialState
+from sweep_service.sampling.rungs import rung_medians
 from sweep_service.worker.data import describe
 from sweep_service.worker.source import DataSource
 
@@ -27,8 +29,18 @@ class SweepPlanner:
         self._sampler = sampler
         self._source = source
 
+    def needs_curves(self, spec: Mapping[str, Any]) -> bool:
+        """MEDIAN looks at the curves of the finished generations."""
+        pruner = SweepSpec.model_validate(spec).pruner
+        return pruner is not None and pruner.name == "MEDIAN"
+
     def plan(
-        self, spec: Mapping[str, Any], history: Sequence[Trial], slots: Mapping[str, int], generation: int
+        self,
+        spec: Mapping[str, Any],
+        history: Sequence[Trial],
+        slots: Mapping[str, int],
+        generation: int,
+        runs: Sequence[Run] = (),
     ) -> Generation:
         """The next generation; the first one carries the `data` report."""
         sweep = SweepSpec.model_validate(spec)
@@ -37,7 +49,7 @@ class SweepPlanner:
         count = min(sweep.sampler.generation_size, sweep.budget.max_trials - planned)
         sampled = self._sampler.sample(
             search_space(sweep),
-            [_observation(t, sweep.objective.metric) for t in history if t.anchor is None],
+            [_observation(t, sweep) for t in history if t.anchor is None],
             name=sweep.sampler.name,
             seed=sweep.sampler_seed(),
             generation=generation,
@@ -52,6 +64,9 @@ class SweepPlanner:
         trials = make_trials(sweep, sampled.groups, shape, generation, len(history), seen)
         known = {k.removeprefix("SEARCH/"): v for k, v in slots.items() if k.startswith("SEARCH/")}
         packs, _ = cut_packs(trials, Purpose.SEARCH, sweep.folds(), sweep.search_repeats(), sweep.seed, known)
+        medians = _medians(sweep, history, runs)
+        if medians:
+            packs = [replace(p, payload={**p.payload, "medians": medians}) for p in packs]
         return Generation(tuple(trials), tuple(packs), sampled.exhausted, {"data": report} if generation == 0 else {})
 
     def conclude(
@@ -158,9 +173,26 @@ def fixed_epochs(sweep: SweepSpec, trial: int, runs: Sequence[Run]) -> int:
     return max(1, math.ceil(median(found))) if found else sweep.training.max_epochs
 
 
-def _observation(trial: Trial, metric: str) -> Observation:
-    value = trial.values.get(metric) if trial.state is TrialState.COMPLETE else None
-    return Observation(dict(trial.parameters), value, trial.generation)
+def _observation(trial: Trial, sweep: SweepSpec) -> Observation:
+    pruned = trial.state is TrialState.PRUNED
+    value = trial.values.get(sweep.objective.metric) if pruned or trial.state is TrialState.COMPLETE else None
+    # The last rung stands for the epoch: which of the rungs it was is not kept, and a sampler ranks all pruned
+    # trials behind the complete ones anyway.
+    at = sweep.pruner.rungs[-1] if pruned and sweep.pruner is not None and sweep.pruner.rungs else None
+    return Observation(dict(trial.parameters), value, trial.generation, at)
+
+
+def _medians(sweep: SweepSpec, history: Sequence[Trial], runs: Sequence[Run]) -> dict[str, float]:
+    """MEDIAN's limits at each rung, from the complete trials of the finished generations; JSON's keys are text."""
+    if sweep.pruner is None or sweep.pruner.name != "MEDIAN":
+        return {}
+    known = {t.number for t in history if t.state is TrialState.COMPLETE and t.anchor is None}
+    curves: dict[int, list[list[float]]] = {}
+    for run in runs:
+        if run.key.trial in known and run.key.purpose is Purpose.SEARCH:
+            curves.setdefault(run.key.trial, []).append(unpack_curve(run.curve)["objective"])
+    sign = -1.0 if sweep.objective.metric in MAXIMIZED else 1.0
+    return {str(k): v for k, v in rung_medians(list(curves.values()), sweep.pruner.rungs, sign).items()}
 
 
 def _finite(trial: Trial, metric: str) -> bool:

@@ -42,6 +42,7 @@ class MemberScore:
         self._kept: NDArray[np.float64] | None = None
         self.done = False
         self._failure: str | None = None
+        self._pruned: str | None = None
 
     def see(self, predictions: NDArray[np.float32], train_loss: NDArray[np.float32]) -> None:
         """Take in some epochs.
@@ -89,6 +90,26 @@ class MemberScore:
         if last or (self._patience is not None and epoch - self._best_epoch >= self._patience):
             self.done = True
 
+    @property
+    def best(self) -> float:
+        """The best objective so far, smaller is better; infinite before the first epoch."""
+        return self._best
+
+    @property
+    def validation_rows(self) -> int:
+        """Rows of its fold that are held out."""
+        return int(self._fold.validation.size)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it diverged."""
+        return self._failure is not None
+
+    def prune(self, reason: str) -> None:
+        """Its trial leaves, this run with it, also where it had stopped on its own before."""
+        self._pruned = reason
+        self.done = True
+
     def outcome(self) -> RunOutcome:
         """What became of the run."""
         key = self.plan.run.key
@@ -100,7 +121,8 @@ class MemberScore:
         shown = self._best_epoch if self._search and self._objective.epoch == "BEST" else len(self._values)
         return RunOutcome(
             key,
-            RunState.COMPLETE,
+            RunState.COMPLETE if self._pruned is None else RunState.PRUNED,
+            reason=self._pruned,
             best_epoch=shown,
             epochs=len(self._values),
             metrics=self._metrics(self._kept),

@@ -67,7 +67,6 @@ def test_the_loss_as_an_objective_is_refused_with_the_reason_and_not_an_enum_err
         ({"dataset": {"name": "d", "split": {"validation": {"kind": "KFOLD", "fraction": 0.3}}}},
          "/dataset/split/validation/fraction", "belongs to HOLDOUT"),
         ({"anchors": [{"delta": 0}]}, "/anchors/0/delta", "greater than 0"),
-        ({"pruner": {"name": "HALVING"}}, "/pruner/name", "not supported yet"),
         ({"final": {"seeds": 3}}, "/final", "not supported yet"),
         ({"webhooks": [{"url": "x"}]}, "/webhooks", "not supported yet"),
         ({"enqueue": [{"delta": 1.0}]}, "/enqueue", "not supported yet"),
