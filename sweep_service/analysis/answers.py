@@ -131,16 +131,16 @@ def delta_response(
     numbers = sorted(n for n in search.ranked(anchors=False) if search.delta(n) is not None)
     deltas = [d.target for n in numbers if (d := search.delta(n)) is not None]
     answer["points"] = {
-        "number": list(numbers),
+        "number": numbers,
         "delta": deltas,
         "value": [search.mean(n) for n in numbers],
         "low": [_edge(search, n, -1) for n in numbers],
         "high": [_edge(search, n, +1) for n in numbers],
         "state": [search.trials[n].state.value for n in numbers],
     }
-    _add_pruned(answer["points"], search)
     answer["range"] = _range(spec, search)
-    answer["band"] = band(np.array(deltas), np.array([search.mean(n) for n in numbers]))
+    answer["band"] = band(np.array(deltas), np.array(answer["points"]["value"]))
+    _add_pruned(answer["points"], search)
     evidence = gather(spec, trials, runs, data)
     answer["anchors"] = [
         {
