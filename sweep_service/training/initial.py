@@ -1,8 +1,10 @@
-"""Initial weights by re-running a model's own initialisers, with a seed for each stream and variable."""
+"""Initial weights from a stream: by re-running a model's own initialisers, or by building it anew."""
 
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -25,9 +27,16 @@ def derived_seed(stream: int, *what: int | str) -> int:
 
 
 class InitialWeights:
-    """Makes the trainable weights of a member; equal streams and shapes give equal weights."""
+    """Makes the trainable weights of a member; equal streams and shapes give equal weights.
 
-    def __init__(self, model: Any) -> None:
+    Where each variable's initialiser is known, only these run again (0.7 ms a stream for a small net). A layer that
+    keeps its initialisers to itself (a recurrent cell, somebody's own layer) has the whole model built again, with
+    Keras' default seeds drawn from the stream.
+    """
+
+    def __init__(self, model: Any, build: Callable[[], Any] | None = None) -> None:
+        """Args: `model`, and what builds another of the kind; without it unknown initialisers keep their values."""
+        self._build = build
         initializers: dict[int, Any] = {}
         for layer in model._flatten_layers(include_self=False, recursive=True):
             for attribute, initializer in _INITIALIZERS.items():
@@ -35,12 +44,16 @@ class InitialWeights:
                 if variable is not None and getattr(layer, initializer, None) is not None:
                     initializers[id(variable)] = getattr(layer, initializer)
         self._variables = [(v.shape, v.dtype, initializers.get(id(v)), v) for v in model.trainable_variables]
+        self._known = all(initializer is not None for _, _, initializer, _ in self._variables)
         self._made: dict[int, list[NDArray[Any]]] = {}
 
     def of(self, stream: int) -> list[NDArray[Any]]:
         """One array a trainable variable."""
         if stream not in self._made:
-            self._made[stream] = [self._one(stream, i) for i in range(len(self._variables))]
+            if self._known or self._build is None:
+                self._made[stream] = [self._one(stream, i) for i in range(len(self._variables))]
+            else:
+                self._made[stream] = _built(self._build, stream)
         return self._made[stream]
 
     def _one(self, stream: int, index: int) -> NDArray[Any]:
@@ -52,3 +65,13 @@ class InitialWeights:
             config = {**config, "seed": derived_seed(stream, "weights", index)}
         fresh = initializer.__class__.from_config(config)
         return np.asarray(keras.ops.convert_to_numpy(fresh(shape, dtype=dtype)))
+
+
+def _built(build: Callable[[], Any], stream: int) -> list[NDArray[Any]]:
+    """The weights of a model built with this stream's seeds: Keras draws default seeds from Python's generator."""
+    before = random.getstate()
+    try:
+        random.seed(derived_seed(stream, "build"))
+        return [np.asarray(v.numpy()) for v in build().trainable_variables]
+    finally:
+        random.setstate(before)

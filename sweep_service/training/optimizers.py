@@ -6,7 +6,7 @@ and returns the new variable and slots. `learning_rate`, `momentum` and `weight_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,16 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "rmsprop": Optimizer(_rmsprop, 2),
     "nadam": Optimizer(_nadam, 2, products=1),
 }
+
+
+def initial_slots(name: str, variables: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+    """Optimizer state of stacked variables (K, ...)."""
+    kind = OPTIMIZERS[name]
+    made = []
+    for variable in variables:
+        ones = tuple(tf.ones(variable.shape[0], tf.float32) for _ in range(kind.products))
+        made.append((*(tf.zeros_like(variable) for _ in range(kind.slots)), *ones))
+    return made
 
 
 def update(

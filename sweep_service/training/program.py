@@ -6,41 +6,37 @@ the structure of the network, the kind of optimizer, the number of slots and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
-from sweep_service.training.optimizers import OPTIMIZERS, update
+from sweep_service.training.models.batch_norm import REAL_ROWS
+from sweep_service.training.optimizers import update
 
 Tensor = Any
+Rung = Literal["PACK", "PACK_WHILE", "FUSED"]
+"""PACK: all members vectorised. PACK_WHILE: what does not vectorise loops over the members, inside the program.
+FUSED: one member at a time, all its batches in one program."""
 HYPER = ("bound", "scale", "step_scale", "learning_rate", "momentum", "weight_decay", "l2")
 
 
 class PackProgram:
     """One program; call it chunk after chunk.
 
-    Shapes: K slots, S streams (a fold with its batch order), R epochs a chunk, T batches an epoch of B rows,
-    n working rows, v validation rows, p inputs, q outputs.
+    Shapes: K slots (1 on the rung FUSED), S streams (a fold with its batch order), R epochs a chunk, T batches an
+    epoch of B rows, n working rows, v validation rows, p inputs, q outputs.
     """
 
-    def __init__(self, model: Any, optimizer: str, *, nesterov: bool, epochs: int, strict: bool) -> None:
+    def __init__(self, model: Any, optimizer: str, *, nesterov: bool, epochs: int, rung: Rung) -> None:
         self._model = model
         self._optimizer = optimizer
         self._nesterov = nesterov
         self._epochs = epochs
-        self._strict = strict
+        self._rung = rung
+        # Weights that are told anew at each step which rows of the batch are real.
+        self._row_weights = [v.name == REAL_ROWS for v in model.non_trainable_variables]
         self._kernels = [len(v.shape) >= 2 for v in model.trainable_variables]
         self.run = tf.function(self._run, jit_compile=True)
-
-    def initial_slots(self, variables: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
-        """Optimizer state of stacked variables (K, ...)."""
-        kind = OPTIMIZERS[self._optimizer]
-        made = []
-        for variable in variables:
-            ones = tuple(tf.ones(variable.shape[0], tf.float32) for _ in range(kind.products))
-            made.append((*(tf.zeros_like(variable) for _ in range(kind.slots)), *ones))
-        return made
 
     def _run(
         self, state: dict[str, Any], hyper: dict[str, Tensor], data: dict[str, Tensor], active: Tensor, epochs: Tensor
@@ -83,7 +79,11 @@ class PackProgram:
         return (data["stream"].shape[0], data["validation"].shape[1], data["y"].shape[2])
 
     def _map(self, function: Any, elements: Any) -> Any:
-        return tf.vectorized_map(function, elements, fallback_to_while_loop=not self._strict)
+        """The function over members: vectorised, or, where there is only one, called on it."""
+        if self._rung == "FUSED":
+            alone = function(tf.nest.map_structure(lambda t: t[0], elements))
+            return tf.nest.map_structure(lambda t: t[None], alone)
+        return tf.vectorized_map(function, elements, fallback_to_while_loop=self._rung == "PACK_WHILE")
 
     def _step(
         self,
@@ -106,6 +106,7 @@ class PackProgram:
             "x": take(data["x"]),
             "y": take(data["y"]),
             "weight": take(data["weight"]) * real,
+            "real": real,
             "count": tf.reduce_sum(real, axis=1),
         }
         new, loss = self._map(self._member_step, elements)
@@ -117,11 +118,12 @@ class PackProgram:
     def _member_step(self, element: dict[str, Any]) -> tuple[dict[str, Any], Tensor]:
         state, hyper = element["state"], element["hyper"]
         variables = list(state["variables"])
+        others = [element["real"] if told else v for v, told in zip(state["others"], self._row_weights, strict=True)]
         rows = tf.maximum(element["count"], 1.0)
         with tf.GradientTape() as tape:
             tape.watch(variables)
             prediction, others, extra = self._model.stateless_call(
-                variables, list(state["others"]), element["x"], training=True, return_losses=True
+                variables, others, element["x"], training=True, return_losses=True
             )
             error = prediction - element["y"]
             clipped = tf.clip_by_value(error, -hyper["bound"], hyper["bound"])

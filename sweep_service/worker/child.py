@@ -48,7 +48,8 @@ class PackTrainer:
 
     def train(self, job: TrainJob, source: Source, connection: Connection) -> PackResult:
         """Train a job to the end and say how it went on the way."""
-        from sweep_service.training.trainer import Architecture, Chunk, FoldData, Member
+        from sweep_service.training.pack import Architecture, FoldData, Member
+        from sweep_service.training.trainer import Chunk
 
         sweep = SweepSpec.model_validate(job.spec)
         pack = plan_pack(job, self._prepared(sweep, source))

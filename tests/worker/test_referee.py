@@ -92,4 +92,4 @@ def test_a_diverged_trial_fails_and_takes_no_place() -> None:
 
 
 def test_without_a_pruner_everyone_trains_to_the_end() -> None:
-    assert {end for end in play(FOUR, Never(), set(), 5, None)} == {(RunState.COMPLETE, EPOCHS)}
+    assert set(play(FOUR, Never(), set(), 5, None)) == {(RunState.COMPLETE, EPOCHS)}

@@ -18,11 +18,20 @@ class InputDropout(keras.layers.Layer):  # type: ignore[misc]
     only follow one member at a time. Here the mask is a hash of (key, counter, element): a few integer
     operations that vectorise. The distribution is Keras' (kept units scaled by 1 / (1 - rate)); the bits are
     not. At rate 0 nothing is dropped and nothing is scaled.
+
+    Args:
+        rate: what the weight starts from.
+        kwargs: as of keras.layers.Layer.
     """
+
+    def __init__(self, rate: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.initial_rate = float(rate)
 
     def build(self, _input_shape: Any) -> None:
         """Weights: rate (float32), key and counter (uint32), scalars, none of them trainable."""
-        self.rate = self.add_weight(name="rate", shape=(), initializer="zeros", trainable=False)
+        rate = keras.initializers.Constant(self.initial_rate)
+        self.rate = self.add_weight(name="rate", shape=(), initializer=rate, trainable=False)
         self.key = self.add_weight(name="key", shape=(), dtype="uint32", initializer="zeros", trainable=False)
         self.counter = self.add_weight(name="counter", shape=(), dtype="uint32", initializer="zeros", trainable=False)
         self.built = True
@@ -43,6 +52,10 @@ class InputDropout(keras.layers.Layer):  # type: ignore[misc]
         self.counter.assign(counter + tf.constant(1, tf.uint32))
         keep = tf.cast(uniform >= self.rate.value, inputs.dtype)
         return inputs * keep / (1.0 - self.rate.value)
+
+    def get_config(self) -> dict[str, Any]:
+        """All that `from_config` needs."""
+        return {**super().get_config(), "rate": self.initial_rate}
 
 
 def _mix(x: Any) -> Any:

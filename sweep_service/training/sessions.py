@@ -1,0 +1,160 @@
+"""One pack in training, on one rung of the ladder: epochs go in, predictions and losses come out.
+
+All rungs take the same members, rows and batch orders and start from the same weights, so that the rung changes how
+long a pack takes and, but for round-off and the random streams of layers, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from sweep_service.training.initial import InitialWeights
+from sweep_service.training.losses.clip import ClipLoss
+from sweep_service.training.order import epoch_order
+from sweep_service.training.pack import Architecture, FoldData, Member, PackArrays, starts_of_others
+from sweep_service.training.program import PackProgram
+
+Floats = NDArray[np.float32]
+Active = NDArray[np.bool_]
+
+
+class Session(Protocol):
+    """A pack between its first and its last epoch."""
+
+    def run(self, first: int, count: int, active: Active) -> tuple[Floats, Floats]:
+        """Train `count` epochs from `first` on, the active members only.
+
+        Returns:
+            Predictions (count, members, v, q), standardised, and training losses (count, members).
+        """
+        ...
+
+    def weights(self) -> list[list[Floats]]:
+        """The trainable weights as they stand, one list a member."""
+        ...
+
+
+class PackSession:
+    """All members at once, in the slots of one program (rungs PACK and PACK_WHILE)."""
+
+    def __init__(self, program: PackProgram, arrays: PackArrays, state: dict[str, Any], epochs: int) -> None:
+        self._program = program
+        self._arrays = arrays
+        self._state = state
+        self._epochs = epochs
+
+    def run(self, first: int, count: int, active: Active) -> tuple[Floats, Floats]:
+        """One call of the program."""
+        go = np.zeros(self._arrays.slots, np.float32)
+        go[: active.size] = active
+        data = {**self._arrays.data, **self._arrays.orders(range(first, first + self._epochs))}
+        self._state, predictions, losses = self._program.run(
+            self._state, self._arrays.hyper, data, tf.constant(go), tf.constant(count)
+        )
+        return predictions.numpy()[:count, : active.size], losses.numpy()[:count, : active.size]
+
+    def weights(self) -> list[list[Floats]]:
+        """Taken apart by slot."""
+        stacked = [v.numpy() for v in self._state["variables"]]
+        return [[v[i] for v in stacked] for i in range(len(self._arrays.members))]
+
+
+class FusedSession:
+    """One member after the other through a program of one slot (rung FUSED)."""
+
+    def __init__(self, alone: Sequence[PackSession], longest: int) -> None:
+        """Args: `alone` holds a session of one slot for each member; `longest` their most validation rows."""
+        self._alone = alone
+        self._longest = longest
+
+    def run(self, first: int, count: int, active: Active) -> tuple[Floats, Floats]:
+        """One call of the program a member; a member that has left is not called again."""
+        return _side_by_side(
+            [s.run(first, count, active[i : i + 1]) if active[i] else None for i, s in enumerate(self._alone)],
+            self._longest,
+        )
+
+    def weights(self) -> list[list[Floats]]:
+        """Of each."""
+        return [s.weights()[0] for s in self._alone]
+
+
+class FitSession:
+    """One member after the other through Keras' own `model.fit` (rung FIT): slow, and it takes whatever Keras takes."""
+
+    def __init__(
+        self,
+        build: Callable[[], Any],
+        architecture: Architecture,
+        members: Sequence[Member],
+        folds: Sequence[FoldData],
+    ) -> None:
+        self._architecture = architecture
+        self._members = members
+        self._folds = [folds[m.fold] for m in members]
+        self._longest = max(f.validation_rows.size for f in self._folds)
+        self._models = []
+        for member in members:
+            model = build()
+            weights = InitialWeights(model, build).of(member.stream)
+            self._models.append(_compiled(model, weights, architecture, member))
+
+    def run(self, first: int, count: int, active: Active) -> tuple[Floats, Floats]:
+        """`fit`, an epoch a call, so that each epoch has its own order."""
+        found = [self._one(i, range(first, first + count)) if active[i] else None for i in range(len(self._members))]
+        return _side_by_side(found, self._longest)
+
+    def _one(self, index: int, epochs: range) -> tuple[Floats, Floats]:
+        model, fold, member = self._models[index], self._folds[index], self._members[index]
+        predictions, losses = [], []
+        for epoch in epochs:
+            rows = epoch_order(member.stream, epoch, fold.train_rows)
+            weight = None if fold.weight is None else fold.weight[rows]
+            batch = self._architecture.batch_size
+            history = model.fit(
+                fold.x[rows], fold.y[rows], sample_weight=weight, batch_size=batch, epochs=1, shuffle=False, verbose=0
+            )
+            losses.append(history.history["loss"][-1] / member.step_scale)
+            predictions.append(model.predict(fold.x[fold.validation_rows], batch_size=4096, verbose=0))
+        return np.stack(predictions)[:, None], np.array(losses, np.float32)[:, None]
+
+    def weights(self) -> list[list[Floats]]:
+        """Of each."""
+        return [[np.asarray(v.numpy()) for v in model.trainable_variables] for model in self._models]
+
+
+def _compiled(model: Any, weights: Sequence[Floats], architecture: Architecture, member: Member) -> Any:
+    """A model of one member's own: its weights, seeds, optimizer and loss."""
+    for variable, value in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(value)
+    for variable, start in zip(model.non_trainable_variables, starts_of_others(model), strict=True):
+        variable.assign(start(member))
+    kinds = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "nadam": "Nadam"}
+    settings: dict[str, Any] = {"learning_rate": member.learning_rate, "weight_decay": member.weight_decay or None}
+    if architecture.optimizer in {"sgd", "rmsprop"}:
+        settings["momentum"] = member.momentum
+    if architecture.optimizer == "sgd":
+        settings["nesterov"] = architecture.nesterov
+    if architecture.optimizer == "adamw":
+        settings["weight_decay"] = member.weight_decay
+    loss = ClipLoss(member.bound, member.scale * member.step_scale)
+    model.compile(getattr(keras.optimizers, kinds[architecture.optimizer])(**settings), loss)
+    return model
+
+
+def _side_by_side(found: Sequence[tuple[Floats, Floats] | None], longest: int) -> tuple[Floats, Floats]:
+    """(count, 1, v, q) of each member beside each other, rows filled up; those that have left are 0."""
+    predictions, losses = next(f for f in found if f is not None)
+    shape = (len(losses), len(found), longest, predictions.shape[-1])
+    all_predictions, all_losses = np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)
+    for i, one in enumerate(found):
+        if one is not None:
+            all_predictions[:, i, : one[0].shape[2]] = one[0][:, 0]
+            all_losses[:, i] = one[1][:, 0]
+    return all_predictions, all_losses
