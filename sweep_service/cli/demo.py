@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from sweep_service.cli.failures import SWEEP_NOT_SUCCEEDED
 from sweep_service.cli.output import console
 from sweep_service.cli.service import Service, connect, sweep_path
 from sweep_service.cli.watching import follow
+from sweep_service.worker.stopping import StopFlag
 
 
 def demo(
@@ -64,7 +64,7 @@ def demo(
         raise typer.Exit(SWEEP_NOT_SUCCEEDED)
 
 
-def _run(rest: Service, out: Console, stopping: threading.Event, service: Any) -> bool:
+def _run(rest: Service, out: Console, stopping: StopFlag, service: Any) -> bool:
     from sweep_service.launch.demo import demo_sweeps
 
     def between() -> None:

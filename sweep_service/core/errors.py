@@ -7,6 +7,7 @@
     ├── ConflictError        the thing stands in a state that does not allow this
     ├── LeaseLostError       the lease ran out or was taken back: nothing was written
     ├── TrainingError        a pack could not be trained
+    │   └── TrainerStartError    the trainer itself did not start: no fault of the pack
     └── StoreError           the database cannot be used
         └── SchemaVersionError   the database belongs to a newer version (or was never migrated)
 
@@ -57,6 +58,10 @@ class LeaseLostError(SweepError):
 
 class TrainingError(SweepError):
     """A pack could not be trained."""
+
+
+class TrainerStartError(TrainingError):
+    """The trainer itself did not start; the pack had not begun, so this is no fault of its."""
 
 
 class StoreError(SweepError):

@@ -351,6 +351,7 @@ class Trainer(Protocol):
 
         Raises:
             TrainingError: the pack could not be trained (its child died, or failed on it).
+            TrainerStartError: there is no child to train it: no attempt of the pack's.
             DataError: the dataset cannot be used.
         """
         ...

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +19,8 @@ from sweep_service.launch.address import Address, bound_address, listen
 from sweep_service.launch.data_dir import DEFAULT, open_data_dir, sqlite_url
 from sweep_service.launch.devices import worker_gpus
 from sweep_service.launch.family import Family, Member, Say, own_command
+from sweep_service.settings import Settings
+from sweep_service.worker.stopping import StopFlag
 
 SERVER = "server"
 READY_SECONDS = 60.0
@@ -55,6 +57,7 @@ class LocalService:
         Raises:
             AddressError: the port is in use, or the host is not loopback.
             DataDirError: the data folder cannot be written to, or its disk is full.
+            SettingsError: a SWEEP_* variable cannot be used.
             SchemaVersionError: the database belongs to a newer version.
             StoreError: the database cannot be reached.
         """
@@ -64,6 +67,14 @@ class LocalService:
             self.address = bound_address(self._listener, options.host)
             self.data_dir = open_data_dir(options.data_dir)
             self.database_url = options.database_url or sqlite_url(self.data_dir)
+            self._shared = {
+                "SWEEP_DATA_DIR": str(self.data_dir),
+                "SWEEP_DATABASE_URL": self.database_url,
+                "SWEEP_HOST": self.address.host,
+                "SWEEP_PORT": str(self.address.port),
+                "PYTHONUNBUFFERED": "1",
+            }
+            Settings.load({**os.environ, **self._shared})  # what no member could use is said here, once
             migrate(self.database_url)
         except BaseException:
             self._listener.close()
@@ -71,7 +82,7 @@ class LocalService:
         self.family = Family(self.data_dir / "logs", say)
         self.workers = 0
 
-    def start(self, stopping: threading.Event) -> None:
+    def start(self, stopping: StopFlag) -> None:
         """Start the server, wait until it answers, then start the workers.
 
         The workers come second: their imports would take the cores from the server, and the address is
@@ -81,19 +92,12 @@ class LocalService:
             StartError: the server does not come up; its last words are in the sentence.
             KeyboardInterrupt: `stopping` was set meanwhile.
         """
-        shared = {
-            "SWEEP_DATA_DIR": str(self.data_dir),
-            "SWEEP_DATABASE_URL": self.database_url,
-            "SWEEP_HOST": self.address.host,
-            "SWEEP_PORT": str(self.address.port),
-            "PYTHONUNBUFFERED": "1",
-        }
         descriptor = self._listener.fileno()
-        self.family.add(Member(SERVER, own_command("serve", "--fd", str(descriptor)), shared, (descriptor,)))
+        self.family.add(Member(SERVER, own_command("serve", "--fd", str(descriptor)), self._shared, (descriptor,)))
         self._await_server(stopping)
         for index, gpu in enumerate(worker_gpus(self._options.workers)):
             command = own_command("worker") if gpu is None else own_command("worker", "--gpu", str(gpu))
-            self.family.add(Member(f"worker-{index}", command, shared))
+            self.family.add(Member(f"worker-{index}", command, self._shared))
             self.workers += 1
 
     def tend(self) -> None:
@@ -105,7 +109,7 @@ class LocalService:
         self.family.drain(self._options.grace)
         self._listener.close()
 
-    def _await_server(self, stopping: threading.Event) -> None:
+    def _await_server(self, stopping: StopFlag) -> None:
         deadline = time.monotonic() + READY_SECONDS
         with httpx.Client(base_url=self.address.url, timeout=0.3, trust_env=False) as client:
             while True:
@@ -159,9 +163,9 @@ def migrate(database_url: str) -> None:
 
 
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; a second one raises KeyboardInterrupt. Main thread only."""
-    stopping = threading.Event()
+def stop_signals() -> Iterator[StopFlag]:
+    """A flag that the first Ctrl-C or SIGTERM sets; a second one raises KeyboardInterrupt. Main thread only."""
+    stopping = StopFlag()
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's signature
         if stopping.is_set():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
+from types import FrameType
 
 import uvicorn
 
@@ -43,7 +46,16 @@ def run_server(settings: Settings, listener: socket.socket | None = None) -> Non
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+    server = uvicorn.Server(config)
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        # uvicorn raises the signal again once it has drained: then there is nothing left to do but to return.
+        if not server.should_exit:
+            sys.exit(0)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
     try:
-        uvicorn.Server(config).run(sockets=[sock])
+        server.run(sockets=[sock])
     finally:
         store.close()

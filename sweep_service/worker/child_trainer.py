@@ -8,13 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sweep_service.core.errors import DataError, TrainingError
+from sweep_service.core.errors import DataError, TrainerStartError, TrainingError
 from sweep_service.core.spec import SweepSpec
 from sweep_service.core.task import PackResult, TrainJob
 from sweep_service.worker.pipe import Done, Hello, Progress, Refused, Work
@@ -38,13 +37,14 @@ class ChildTrainer:
         self._environ = dict(environ)
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
-        self._interrupted = threading.Event()
+        # A plain flag: `interrupt` is called from signal handlers, which must not wait for a lock.
+        self._interrupted = False
         self.info: Mapping[str, Any] = {}
 
     def train(self, job: TrainJob, on_progress: Callable[[Mapping[str, Any]], None]) -> PackResult:
         """Train a job. The engine's answer carries the child's device and versions."""
         source = self._source.locate(SweepSpec.model_validate(job.spec))
-        self._interrupted.clear()
+        self._interrupted = False
         connection = self._ready()
         try:
             connection.send(Work(job, source))
@@ -62,10 +62,10 @@ class ChildTrainer:
 
     def interrupt(self) -> None:
         """Kill the child with all that it started."""
-        self._interrupted.set()
+        self._interrupted = True
         process = self._process
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def close(self) -> None:
@@ -99,10 +99,11 @@ class ChildTrainer:
         self._connection = Connection(ours.detach())
         try:
             if not self._connection.poll(START_SECONDS):
-                raise TrainingError(f"The training process did not start within {START_SECONDS:.0f} s.")
+                self._bury()
+                raise TrainerStartError(f"The training process did not start within {START_SECONDS:.0f} s.")
             hello = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise TrainingError(f"The training process did not start: {self._obituary()}") from error
+            raise TrainerStartError(f"The training process did not start: {self._obituary()}") from error
         if isinstance(hello, Hello):
             self.info = hello.info
 
@@ -110,7 +111,7 @@ class ChildTrainer:
         """Why the child is gone, in words; buries it."""
         process = self._process
         self._bury()
-        if self._interrupted.is_set():
+        if self._interrupted:
             return "The pack was interrupted."
         code = process.returncode if process is not None else None
         if code is not None and code < 0:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweep_service.core.errors import DataError, LeaseLostError, NotFoundError, StoreError, TrainingError
+from sweep_service.core.errors import (
+    DataError,
+    LeaseLostError,
+    NotFoundError,
+    StoreError,
+    TrainerStartError,
+    TrainingError,
+)
 from sweep_service.core.lease import Lease
 from sweep_service.core.ports import Planner, TaskQueue, Trainer
 from sweep_service.core.run import Purpose
 from sweep_service.core.task import TaskKind, TrainJob
 from sweep_service.worker.heartbeat import Heartbeat
+from sweep_service.worker.stopping import StopFlag
 
 log = logging.getLogger(__name__)
+MAX_FAILED_STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,8 @@ class WorkerLoop:
         self._planner = planner
         self._trainer = trainer
         self._pace = pace
-        self._stop = threading.Event()
+        self._stop = StopFlag()
+        self._failed_starts = 0
 
     def stop(self) -> None:
         """Drain: give up the pack that is being trained, give back the lease, and return from `run`.
@@ -48,7 +56,11 @@ class WorkerLoop:
         self._trainer.interrupt()
 
     def run(self) -> None:
-        """Work until `stop`."""
+        """Work until `stop`.
+
+        Raises:
+            TrainerStartError: the trainer did not start, several times in a row: another process may do better.
+        """
         idle = self._pace.idle_first
         while not self._stop.is_set():
             try:
@@ -65,13 +77,14 @@ class WorkerLoop:
 
         Raises:
             StoreError: the database does not answer.
+            TrainerStartError: see `run`; the lease is given back first.
         """
         lease = self._queue.claim(self._id, self._pace.lease)
         if lease is None:
             return False
         log.info("%s of sweep %s, attempt %d", lease.task.kind, lease.task.sweep_id, lease.task.attempt)
         try:
-            with Heartbeat(self._queue, lease, self._pace.lease, self._trainer.interrupt) as heart:
+            with Heartbeat(self._queue, lease, self._pace.lease, self._stop.is_set) as heart:
                 self._do(lease, heart)
         except LeaseLostError:
             log.warning("the lease of task %s was lost: its result is left to the worker that has it", lease.task.id)
@@ -79,16 +92,22 @@ class WorkerLoop:
 
     def _do(self, lease: Lease, heart: Heartbeat) -> None:
         try:
-            write = self._train(lease) if lease.task.kind is TaskKind.TRAIN else self._think(lease)
+            write = self._train(lease, heart) if lease.task.kind is TaskKind.TRAIN else self._think(lease)
         except StoreError:
             raise
         except (DataError, NotFoundError) as error:
             reason = str(error)
             log.exception("sweep %s cannot go on", lease.task.sweep_id)
             write = lambda: self._queue.fail_sweep(lease, reason)  # noqa: E731
+        except TrainerStartError as error:
+            reason = str(error)
+            self._persist(lambda: self._queue.release(lease, reason=reason))
+            if not heart.must_stop:
+                self._count_failed_start(error)
+            return
         except TrainingError as error:
             # A drain or a cancel interrupts the pack from outside: no fault of the pack's.
-            counts = not (self._stop.is_set() or heart.cancelled or heart.lost)
+            counts = not heart.must_stop
             reason = str(error)
             log.warning("task %s was not trained: %s", lease.task.id, reason)
             write = lambda: self._queue.release(lease, reason=reason, counts=counts)  # noqa: E731
@@ -117,7 +136,14 @@ class WorkerLoop:
         found = self._planner.conclude(spec, history, queue.all_runs(task.sweep_id), slots)
         return lambda: queue.end_conclude(lease, found)
 
-    def _train(self, lease: Lease) -> Callable[[], None]:
+    def _count_failed_start(self, error: TrainerStartError) -> None:
+        """No fault of the pack's, so no attempt counts; but a worker that cannot train must not go on claiming."""
+        self._failed_starts += 1
+        log.warning("the trainer did not start (%d of %d): %s", self._failed_starts, MAX_FAILED_STARTS, error)
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            raise error
+
+    def _train(self, lease: Lease, heart: Heartbeat) -> Callable[[], None]:
         queue, task = self._queue, lease.task
         work = queue.work(lease)
         job = TrainJob(
@@ -134,7 +160,9 @@ class WorkerLoop:
         def on_progress(where: Mapping[str, Any]) -> None:
             log.debug("pack %s: epoch %s, %s members active", task.id, where["epoch"], where["active"])
 
-        result = self._trainer.train(job, on_progress)
+        with heart.guarding(self._trainer.interrupt):
+            result = self._trainer.train(job, on_progress)
+        self._failed_starts = 0
         return lambda: queue.end_train(lease, result)
 
     def _persist(self, write: Callable[[], None]) -> None:
@@ -150,7 +178,7 @@ class WorkerLoop:
                 if self._stop.is_set():
                     raise
                 log.warning("a result waits for the database: %s", error)
-                time.sleep(wait)
+                self._stop.wait(wait)
                 wait = min(wait * 2, 5.0)
             else:
                 return
