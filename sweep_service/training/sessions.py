@@ -59,30 +59,45 @@ class PackSession:
         )
         return predictions.numpy()[:count, : active.size], losses.numpy()[:count, : active.size]
 
+    @property
+    def members(self) -> int:
+        """How many train here."""
+        return len(self._arrays.members)
+
     def weights(self) -> list[list[Floats]]:
         """Taken apart by slot."""
         stacked = [v.numpy() for v in self._state["variables"]]
         return [[v[i] for v in stacked] for i in range(len(self._arrays.members))]
 
 
-class FusedSession:
-    """One member after the other through a program of one slot (rung FUSED)."""
+class JoinedSession:
+    """Parts of a pack one after the other: single members (rung FUSED), or halves where memory is small."""
 
-    def __init__(self, alone: Sequence[PackSession], longest: int) -> None:
-        """Args: `alone` holds a session of one slot for each member; `longest` their most validation rows."""
-        self._alone = alone
-        self._longest = longest
+    def __init__(self, parts: Sequence[PackSession]) -> None:
+        """Args: `parts` hold the members in their order."""
+        self._parts = parts
 
     def run(self, first: int, count: int, active: Active) -> tuple[Floats, Floats]:
-        """One call of the program a member; a member that has left is not called again."""
-        return _side_by_side(
-            [s.run(first, count, active[i : i + 1]) if active[i] else None for i, s in enumerate(self._alone)],
-            self._longest,
-        )
+        """One call of the program a part; a part that all members have left is not called again."""
+        found: list[tuple[Floats, Floats] | None] = []
+        start = 0
+        for part in self._parts:
+            mine = active[start : start + part.members]
+            if mine.any():
+                found.append(part.run(first, count, mine))
+            else:
+                found.append(None)
+            start += part.members
+        return _side_by_side(found, [part.members for part in self._parts])
 
     def weights(self) -> list[list[Floats]]:
-        """Of each."""
-        return [s.weights()[0] for s in self._alone]
+        """Of all."""
+        return [weights for part in self._parts for weights in part.weights()]
+
+
+def joined(parts: Sequence[PackSession]) -> Session:
+    """The parts as one session."""
+    return parts[0] if len(parts) == 1 else JoinedSession(parts)
 
 
 class FitSession:
@@ -98,7 +113,6 @@ class FitSession:
         self._architecture = architecture
         self._members = members
         self._folds = [folds[m.fold] for m in members]
-        self._longest = max(f.validation_rows.size for f in self._folds)
         self._models = []
         for member in members:
             model = build()
@@ -108,7 +122,7 @@ class FitSession:
     def run(self, first: int, count: int, active: Active) -> tuple[Floats, Floats]:
         """`fit`, an epoch a call, so that each epoch has its own order."""
         found = [self._one(i, range(first, first + count)) if active[i] else None for i in range(len(self._members))]
-        return _side_by_side(found, self._longest)
+        return _side_by_side(found, [1] * len(found))
 
     def _one(self, index: int, epochs: range) -> tuple[Floats, Floats]:
         model, fold, member = self._models[index], self._folds[index], self._members[index]
@@ -148,13 +162,16 @@ def _compiled(model: Any, weights: Sequence[Floats], architecture: Architecture,
     return model
 
 
-def _side_by_side(found: Sequence[tuple[Floats, Floats] | None], longest: int) -> tuple[Floats, Floats]:
-    """(count, 1, v, q) of each member beside each other, rows filled up; those that have left are 0."""
-    predictions, losses = next(f for f in found if f is not None)
-    shape = (len(losses), len(found), longest, predictions.shape[-1])
-    all_predictions, all_losses = np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)
-    for i, one in enumerate(found):
-        if one is not None:
-            all_predictions[:, i, : one[0].shape[2]] = one[0][:, 0]
-            all_losses[:, i] = one[1][:, 0]
-    return all_predictions, all_losses
+def _side_by_side(found: Sequence[tuple[Floats, Floats] | None], sizes: Sequence[int]) -> tuple[Floats, Floats]:
+    """(count, size, v, q) of each part beside each other, rows filled up; parts that have left are 0."""
+    seen = [f for f in found if f is not None]
+    count, outputs = len(seen[0][1]), seen[0][0].shape[-1]
+    shape = (count, sum(sizes), max(f[0].shape[2] for f in seen), outputs)
+    predictions, losses = np.zeros(shape, np.float32), np.zeros(shape[:2], np.float32)
+    start = 0
+    for part, size in zip(found, sizes, strict=True):
+        if part is not None:
+            predictions[:, start : start + size, : part[0].shape[2]] = part[0]
+            losses[:, start : start + size] = part[1]
+        start += size
+    return predictions, losses

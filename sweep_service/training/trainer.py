@@ -17,7 +17,7 @@ from sweep_service.training.models.packable import packable
 from sweep_service.training.models.registry import build_model
 from sweep_service.training.pack import Architecture, FoldData, Member, PackArrays
 from sweep_service.training.program import PackProgram, Rung
-from sweep_service.training.sessions import FitSession, FusedSession, PackSession, Session
+from sweep_service.training.sessions import FitSession, PackSession, Session, joined
 
 Floats = NDArray[np.float32]
 log = logging.getLogger(__name__)
@@ -79,10 +79,24 @@ class PackTrainer:
         self.architecture = architecture
         self.slots = slots
         self._ladder = tuple(ladder)
+        self._at_once = slots
         self._build = build or (lambda: build_model(architecture))
         self._model: tuple[Any, InitialWeights] | None = None
         self._programs: dict[tuple[Any, ...], PackProgram] = {}
         self._rung: Literal["PACK", "PACK_WHILE", "FUSED", "FIT"] | None = None
+
+    @property
+    def slots_at_once(self) -> int:
+        """Slots of the program in use: K, or less where the device's memory was too small for that."""
+        return self._at_once
+
+    def halve(self) -> bool:
+        """Train half as many members at once from now on; False where it is one at a time already."""
+        if self._at_once <= 1:
+            return False
+        self._at_once = -(-self._at_once // 2)
+        self._programs.clear()
+        return True
 
     def train(
         self,
@@ -106,6 +120,7 @@ class PackTrainer:
 
         Raises:
             ValueError: more members than slots.
+            tf.errors.OpError: where `is_out_of_memory` says so, `halve` and train again from the start.
         """
         if len(members) > self.slots:
             raise ValueError(f"{len(members)} members do not fit {self.slots} slots")
@@ -146,9 +161,10 @@ class PackTrainer:
 
     def _session(self, rung: Rung, members: Sequence[Member], folds: Sequence[FoldData], epochs: int) -> Session:
         if rung == "FUSED":
-            longest = max(folds[m.fold].validation_rows.size for m in members)
-            return FusedSession([self._pack(rung, [m], folds, 1, epochs) for m in members], longest)
-        return self._pack(rung, members, folds, self.slots, epochs)
+            return joined([self._pack(rung, [m], folds, 1, epochs) for m in members])
+        size = self._at_once
+        parts = [members[i : i + size] for i in range(0, len(members), size)]
+        return joined([self._pack(rung, part, folds, size, epochs) for part in parts])
 
     def _pack(
         self, rung: Rung, members: Sequence[Member], folds: Sequence[FoldData], slots: int, epochs: int
@@ -169,6 +185,13 @@ class PackTrainer:
             program.run(state, arrays.hyper, everything, tf.zeros(slots, tf.float32), tf.constant(0))
             self._programs[key] = program
         return PackSession(self._programs[key], arrays, state, epochs)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device's memory was too small; XLA wraps it in errors of other kinds."""
+    return isinstance(error, tf.errors.ResourceExhaustedError) or (
+        isinstance(error, tf.errors.OpError) and "RESOURCE_EXHAUSTED" in str(error)
+    )
 
 
 def _first_line(error: BaseException) -> str:

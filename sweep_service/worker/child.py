@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ import time
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweep_service.core.errors import DataError
 from sweep_service.core.ports import Pruner
@@ -26,6 +27,10 @@ from sweep_service.worker.pipe import Done, Hello, Progress, Refused, Work
 from sweep_service.worker.referee import Referee
 from sweep_service.worker.scoring import MemberScore
 
+if TYPE_CHECKING:
+    from sweep_service.training.trainer import Chunk
+
+log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
 
 
@@ -35,6 +40,21 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the worker that started this child is gone")
+
+
+class Watch:
+    """Shows each chunk to the referee, and tells the parent how far the pack is."""
+
+    def __init__(self, referee: Referee, connection: Connection) -> None:
+        self._referee = referee
+        self._connection = connection
+
+    def __call__(self, chunk: Chunk) -> set[int]:
+        """Who trains no more."""
+        left = self._referee.see(chunk.first_epoch, chunk.predictions, chunk.train_loss)
+        done = chunk.first_epoch + len(chunk.train_loss)
+        self._connection.send(Progress(done, chunk.train_loss.shape[1] - len(left)))
+        return left
 
 
 class PackTrainer:
@@ -49,15 +69,11 @@ class PackTrainer:
     def train(self, job: TrainJob, source: Source, connection: Connection) -> PackResult:
         """Train a job to the end and say how it went on the way."""
         from sweep_service.training.pack import Architecture, FoldData, Member
-        from sweep_service.training.trainer import Chunk
+        from sweep_service.training.trainer import is_out_of_memory
 
         sweep = SweepSpec.model_validate(job.spec)
         pack = plan_pack(job, self._prepared(sweep, source))
-        scores = [
-            MemberScore(m, pack.folds[m.fold], sweep.objective, job.purpose, pack.early_patience) for m in pack.members
-        ]
-        architecture = Architecture(**_architecture(pack))
-        trainer = self._programs.trainer(architecture, job.slots)
+        trainer = self._programs.trainer(Architecture(**_architecture(pack)), job.slots)
         members = [
             Member(
                 fold=m.fold,
@@ -70,25 +86,32 @@ class PackTrainer:
             for m in pack.members
         ]
         folds = [FoldData(f.x, f.y, f.weight, f.train, f.validation) for f in pack.folds]
-
-        referee = Referee(scores, _pruner(job, sweep), {n for n, t in job.work.trials.items() if t["anchor"] is None})
-
-        def on_chunk(chunk: Chunk) -> set[int]:
-            left = referee.see(chunk.first_epoch, chunk.predictions, chunk.train_loss)
-            epochs = chunk.first_epoch + len(chunk.train_loss)
-            connection.send(Progress(epochs, len(scores) - len(left)))
-            return left
-
         started = time.monotonic()
-        result = trainer.train(members, folds, max(m.epochs for m in pack.members), on_chunk=on_chunk)
+        while True:
+            # Whoever had left at a rung before the memory ran out is judged anew: the pack starts again.
+            scores = [
+                MemberScore(m, pack.folds[m.fold], sweep.objective, job.purpose, pack.early_patience)
+                for m in pack.members
+            ]
+            prunable = {n for n, t in job.work.trials.items() if t["anchor"] is None}
+            watch = Watch(Referee(scores, _pruner(job, sweep), prunable), connection)
+            try:
+                result = trainer.train(members, folds, max(m.epochs for m in pack.members), on_chunk=watch)
+                break
+            except Exception as error:
+                if not is_out_of_memory(error) or not trainer.halve():
+                    raise
+                log.warning("too little memory for %d slots: going on with %d", job.slots, trainer.slots_at_once)
         engine = {
             "rung": result.rung,
-            "slots": job.slots,
+            "slots": trainer.slots_at_once,
             "members": len(members),
             "compile_seconds": round(result.compile_seconds, 3),
             "train_seconds": round(result.train_seconds, 3),
             "seconds": round(time.monotonic() - started, 3),
         }
+        if trainer.slots_at_once < job.slots:
+            engine["slots_asked_for"] = job.slots  # too little memory for so many
         return PackResult(tuple(score.outcome() for score in scores), engine)
 
     def _prepared(self, sweep: SweepSpec, source: Source) -> Prepared:
