@@ -73,7 +73,8 @@ class Architecture:
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Some epochs of M members: predictions (R, M, v, q), standardised (rows beyond a fold's own are filling),
-    and the training loss (R, M) as Keras would show it, without the step normaliser."""
+    and the training loss (R, M): Keras' running mean over an epoch of the loss alone, without the step normaliser
+    and without penalties, so that it compares between members."""
 
     first_epoch: int
     predictions: Floats
@@ -107,6 +108,7 @@ class PackTrainer:
         max_epochs: int,
         *,
         on_chunk: Callable[[Chunk], set[int]],
+        held_rows: int = 0,
         chunk_epochs: int | None = None,
         keep_weights: bool = False,
     ) -> PackOutcome:
@@ -117,6 +119,8 @@ class PackTrainer:
             folds: that the members name.
             max_epochs: of the longest member.
             on_chunk: gets each chunk; answers which members (by index) train no more.
+            held_rows: validation rows that the longest fold of any pack has. Predictions of more rows at once
+                may differ in the last bit, so packs that shall agree to the bit must name the same number.
             chunk_epochs: epochs between two calls; no result depends on it.
             keep_weights: return the members' final trainable weights.
 
@@ -125,7 +129,7 @@ class PackTrainer:
         """
         if len(members) > self.slots:
             raise ValueError(f"{len(members)} members do not fit {self.slots} slots")
-        data, streams = self._data(members, folds)
+        data, streams = self._data(members, folds, held_rows)
         rows = int(data["validation"].shape[1]) * self.architecture.outputs
         epochs = chunk_epochs or max(1, min(CHUNK_EPOCHS, max_epochs, CHUNK_BYTES // max(1, 4 * self.slots * rows)))
         state = self._state(members)
@@ -155,14 +159,14 @@ class PackTrainer:
         return np.stack([np.asarray(v) for v in values] + [np.asarray(values[0])] * (self.slots - len(values)))
 
     def _data(
-        self, members: Sequence[Member], folds: Sequence[FoldData]
+        self, members: Sequence[Member], folds: Sequence[FoldData], held_rows: int
     ) -> tuple[dict[str, Any], list[tuple[int, FoldData]]]:
         """Stacked arrays of the streams, and the streams."""
         index: dict[tuple[int, int], int] = {}
         for member in members:
             index.setdefault((member.fold, member.stream), len(index))
         streams = [(stream, folds[fold]) for fold, stream in index]
-        longest = max(f.validation_rows.size for _, f in streams)
+        longest = max(held_rows, *(f.validation_rows.size for _, f in streams))
         held = [np.resize(f.validation_rows, longest) for _, f in streams]
         weights = [np.ones(len(f.x), np.float32) if f.weight is None else f.weight for _, f in streams]
         data = {
