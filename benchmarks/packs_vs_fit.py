@@ -69,10 +69,12 @@ def run_packs(job: Job, share: int, shares: int, trials: int, cache: str | None)
     """One of the packed side's processes: its share of the trials, compiling counted."""
     from pathlib import Path
 
+    from sweep_service.training.compile_cache import CompileCache
     from sweep_service.training.device import configure_process
 
-    configure_process(threads=1, compile_cache=Path(cache) if cache else None)
-    from sweep_service.training.trainer import Architecture, FoldData, Member, PackTrainer
+    configure_process(threads=1, compile_cache=CompileCache(Path(cache)) if cache else None)
+    from sweep_service.training.pack import Architecture, FoldData, Member
+    from sweep_service.training.trainer import PackTrainer
 
     x, y = make_data(job)
     order = np.random.default_rng(2).permutation(job.rows)

@@ -74,7 +74,10 @@ class PackArrays:
     Members of one fold and one stream share rows and batch order: these are stored once a stream, not once a member.
     """
 
-    def __init__(self, members: Sequence[Member], folds: Sequence[FoldData], slots: int, batch_size: int) -> None:
+    def __init__(
+        self, members: Sequence[Member], folds: Sequence[FoldData], slots: int, batch_size: int, held_rows: int
+    ) -> None:
+        """Args: `held_rows` are those that the longest validation fold of any such pack has."""
         self.members = tuple(members)
         self.slots = slots
         self._batch = batch_size
@@ -83,13 +86,8 @@ class PackArrays:
             index.setdefault((member.fold, member.stream), len(index))
         self._streams = [(stream, folds[fold]) for fold, stream in index]
         self._steps = max(steps_of(f.train_rows.size, batch_size) for _, f in self._streams)
-        self.data = self._data([index[m.fold, m.stream] for m in members])
+        self.data = self._data([index[m.fold, m.stream] for m in members], held_rows)
         self.hyper = {n: tf.constant(self.padded([getattr(m, n) for m in members]), tf.float32) for n in HYPER}
-
-    @property
-    def validation_rows(self) -> int:
-        """Rows of the largest validation fold, which all are filled up to."""
-        return int(self.data["validation"].shape[1])
 
     def padded(self, values: Sequence[Any]) -> Any:
         """One value a slot: empty slots repeat the first member and are never active."""
@@ -114,10 +112,9 @@ class PackArrays:
             "step": tf.zeros(self.slots, tf.float32),
         }
 
-    def _data(self, places: Sequence[int]) -> Tensors:
+    def _data(self, places: Sequence[int], held_rows: int) -> Tensors:
         folds = [f for _, f in self._streams]
-        longest = max(f.validation_rows.size for f in folds)
-        held = [np.resize(f.validation_rows, longest) for f in folds]
+        held = [np.resize(f.validation_rows, held_rows) for f in folds]
         weights = [np.ones(len(f.x), np.float32) if f.weight is None else f.weight for f in folds]
         return {
             "x": tf.constant(np.stack([f.x for f in folds])),

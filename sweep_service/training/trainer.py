@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from sweep_service.training.compile_cache import blames_cache
 from sweep_service.training.initial import InitialWeights
 from sweep_service.training.models.packable import packable
 from sweep_service.training.models.registry import build_model
@@ -40,7 +41,8 @@ _CANNOT = (
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Some epochs of M members: predictions (R, M, v, q), standardised (rows beyond a fold's own are filling),
-    and the training loss (R, M) as Keras would show it, without the step normaliser."""
+    and the training loss (R, M): Keras' running mean over an epoch of the loss alone, without the step normaliser
+    and without penalties, so that it compares between members."""
 
     first_epoch: int
     predictions: Floats
@@ -105,6 +107,7 @@ class PackTrainer:
         max_epochs: int,
         *,
         on_chunk: Callable[[Chunk], set[int]],
+        held_rows: int = 0,
         chunk_epochs: int | None = None,
         keep_weights: bool = False,
     ) -> PackOutcome:
@@ -115,6 +118,8 @@ class PackTrainer:
             folds: that the members name.
             max_epochs: of the longest member.
             on_chunk: gets each chunk; answers which members (by index) train no more.
+            held_rows: validation rows that the longest fold of any pack has. Predictions of more rows at once
+                may differ in the last bit, so packs that shall agree to the bit must name the same number.
             chunk_epochs: epochs between two calls; no result depends on it.
             keep_weights: return the members' final trainable weights.
 
@@ -125,8 +130,9 @@ class PackTrainer:
         if len(members) > self.slots:
             raise ValueError(f"{len(members)} members do not fit {self.slots} slots")
         started = time.monotonic()
-        epochs = chunk_epochs or self._chunk(members, folds, max_epochs)
-        session = self._open(members, folds, epochs)
+        held_rows = max(held_rows, *(folds[m.fold].validation_rows.size for m in members))
+        epochs = chunk_epochs or self._chunk(held_rows, max_epochs)
+        session = self._open(members, folds, held_rows, epochs)
         compiled = time.monotonic()
         active = np.ones(len(members), dtype=np.bool_)
         first = 0
@@ -137,20 +143,20 @@ class PackTrainer:
         weights = session.weights() if keep_weights else None
         return PackOutcome(self._rung or "FIT", compiled - started, time.monotonic() - compiled, weights)
 
-    def _chunk(self, members: Sequence[Member], folds: Sequence[FoldData], max_epochs: int) -> int:
+    def _chunk(self, held_rows: int, max_epochs: int) -> int:
         """Epochs that leave the program at once: few enough that their predictions stay small."""
-        rows = max(folds[m.fold].validation_rows.size for m in members) * self.architecture.outputs
-        return max(1, min(CHUNK_EPOCHS, max_epochs, CHUNK_BYTES // max(1, 4 * self.slots * rows)))
+        values = self.slots * held_rows * self.architecture.outputs
+        return max(1, min(CHUNK_EPOCHS, max_epochs, CHUNK_BYTES // max(1, 4 * values)))
 
-    def _open(self, members: Sequence[Member], folds: Sequence[FoldData], epochs: int) -> Session:
+    def _open(self, members: Sequence[Member], folds: Sequence[FoldData], held_rows: int, epochs: int) -> Session:
         """A session on the highest rung that takes the model; what was found once is not tried again."""
         for rung in self._ladder:
             if self._rung not in {None, rung}:
                 continue
             try:
-                session = self._session(rung, members, folds, epochs)
+                session = self._session(rung, members, folds, held_rows, epochs)
             except _CANNOT as error:
-                if self._rung is not None:
+                if self._rung is not None or blames_cache(error):
                     raise
                 log.info("%s does not reach the rung %s: %s", self.architecture.hypermodel, rung, _first_line(error))
                 continue
@@ -159,22 +165,20 @@ class PackTrainer:
         self._rung = "FIT"
         return FitSession(self._build, self.architecture, members, folds)
 
-    def _session(self, rung: Rung, members: Sequence[Member], folds: Sequence[FoldData], epochs: int) -> Session:
-        if rung == "FUSED":
-            return joined([self._pack(rung, [m], folds, 1, epochs) for m in members])
-        size = self._at_once
+    def _session(
+        self, rung: Rung, members: Sequence[Member], folds: Sequence[FoldData], held_rows: int, epochs: int
+    ) -> Session:
+        """The members in parts, each in a program for its shapes, which is compiled where it is new."""
+        size = 1 if rung == "FUSED" else self._at_once
         parts = [members[i : i + size] for i in range(0, len(members), size)]
-        return joined([self._pack(rung, part, folds, size, epochs) for part in parts])
+        arrays = [PackArrays(part, folds, size, self.architecture.batch_size, held_rows) for part in parts]
+        return joined([self._pack(rung, part, epochs) for part in arrays])
 
-    def _pack(
-        self, rung: Rung, members: Sequence[Member], folds: Sequence[FoldData], slots: int, epochs: int
-    ) -> PackSession:
-        """The members in a program for their shapes, which is compiled where it is new."""
+    def _pack(self, rung: Rung, arrays: PackArrays, epochs: int) -> PackSession:
         if self._model is None:
             model = packable(self._build(), self.architecture.batch_size)
             self._model = model, InitialWeights(model, self._build)
         model, initial = self._model
-        arrays = PackArrays(members, folds, slots, self.architecture.batch_size)
         state = arrays.initial_state(model, initial, self.architecture.optimizer)
         everything = {**arrays.data, **arrays.orders(range(epochs))}
         key = (rung, epochs, *(tuple(v.shape) for v in everything.values()))
@@ -182,7 +186,8 @@ class PackTrainer:
             a = self.architecture
             program = PackProgram(model, a.optimizer, nesterov=a.nesterov, epochs=epochs, rung=rung)
             # Compiles, trains nothing.
-            program.run(state, arrays.hyper, everything, tf.zeros(slots, tf.float32), tf.constant(0))
+            nobody = tf.zeros(arrays.slots, tf.float32)
+            program.run(state, arrays.hyper, everything, nobody, tf.constant(0))
             self._programs[key] = program
         return PackSession(self._programs[key], arrays, state, epochs)
 

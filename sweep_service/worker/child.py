@@ -20,10 +20,11 @@ from sweep_service.core.run import Purpose
 from sweep_service.core.spec import SweepSpec
 from sweep_service.core.task import PackResult, TrainJob
 from sweep_service.sampling.rungs import make_pruner
+from sweep_service.training.compile_cache import CompileCache
 from sweep_service.training.device import configure_process
 from sweep_service.worker.data import Prepared, Source, prepare
 from sweep_service.worker.members import PackPlan, plan_pack
-from sweep_service.worker.pipe import Done, Hello, Progress, Refused, Work
+from sweep_service.worker.pipe import CACHE_FAULT, Done, Hello, Progress, Refused, Work
 from sweep_service.worker.referee import Referee
 from sweep_service.worker.scoring import MemberScore
 
@@ -86,6 +87,7 @@ class PackTrainer:
             for m in pack.members
         ]
         folds = [FoldData(f.x, f.y, f.weight, f.train, f.validation) for f in pack.folds]
+        epochs = max(m.epochs for m in pack.members)
         started = time.monotonic()
         while True:
             # Whoever had left at a rung before the memory ran out is judged anew: the pack starts again.
@@ -96,7 +98,7 @@ class PackTrainer:
             prunable = {n for n, t in job.work.trials.items() if t["anchor"] is None}
             watch = Watch(Referee(scores, _pruner(job, sweep), prunable), connection)
             try:
-                result = trainer.train(members, folds, max(m.epochs for m in pack.members), on_chunk=watch)
+                result = trainer.train(members, folds, epochs, on_chunk=watch, held_rows=pack.held_rows)
                 break
             except Exception as error:
                 if not is_out_of_memory(error) or not trainer.halve():
@@ -142,8 +144,8 @@ def _architecture(pack: PackPlan) -> dict[str, Any]:
     }
 
 
-def serve(connection: Connection) -> None:
-    """Answer the parent until it hangs up."""
+def serve(connection: Connection, cache: CompileCache | None = None) -> None:
+    """Answer the parent until it hangs up; leave with CACHE_FAULT where the compile cache fails a pack."""
     from sweep_service.training.device import describe_device
 
     trainer = PackTrainer()
@@ -159,7 +161,13 @@ def serve(connection: Connection) -> None:
         except DataError as error:
             connection.send(Refused(str(error), True, ""))
         except Exception as error:  # noqa: BLE001 - whatever a pack does, the parent must hear of it
+            if cache is not None and cache.is_blamed_by(error):
+                # XLA cannot be told to leave it alone in a process that has begun: another process can.
+                cache.clear()
+                os._exit(CACHE_FAULT)
             connection.send(Refused(f"{type(error).__name__}: {error}", False, traceback.format_exc()))
+        if cache is not None:
+            cache.trim()
 
 
 def main() -> None:
@@ -172,8 +180,9 @@ def main() -> None:
     options = parser.parse_args()
     die_with_parent(options.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to handle
-    configure_process(threads=options.threads, compile_cache=options.cache)
-    serve(Connection(options.fd))
+    cache = CompileCache(options.cache) if options.cache is not None else None
+    configure_process(threads=options.threads, compile_cache=cache)
+    serve(Connection(options.fd), cache)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -16,10 +17,16 @@ from typing import Any
 from sweep_service.core.errors import DataError, TrainerStartError, TrainingError
 from sweep_service.core.spec import SweepSpec
 from sweep_service.core.task import PackResult, TrainJob
-from sweep_service.worker.pipe import Done, Hello, Progress, Refused, Work
+from sweep_service.worker.pipe import CACHE_FAULT, Done, Hello, Progress, Refused, Work
 from sweep_service.worker.source import DataSource
 
+log = logging.getLogger(__name__)
 START_SECONDS = 120.0
+LAST_SECONDS = 5.0
+
+
+class _EarlyDeathError(TrainingError):
+    """The child died of itself before it had trained an epoch."""
 
 
 class ChildTrainer:
@@ -43,22 +50,46 @@ class ChildTrainer:
 
     def train(self, job: TrainJob, on_progress: Callable[[Mapping[str, Any]], None]) -> PackResult:
         """Train a job. The engine's answer carries the child's device and versions."""
-        source = self._source.locate(SweepSpec.model_validate(job.spec))
+        work = Work(job, self._source.locate(SweepSpec.model_validate(job.spec)))
         self._interrupted = False
-        connection = self._ready()
         try:
-            connection.send(Work(job, source))
+            return self._exchange(work, on_progress)
+        except _EarlyDeathError as death:
+            if self._cache is None:
+                raise
+            # A compiled program that was made elsewhere, or a damaged file, kills whoever loads it.
+            log.warning("%s It is started again without the compile cache.", death)
+            self._cache = None
+            return self._exchange(work, on_progress)
+
+    def _exchange(self, work: Work, on_progress: Callable[[Mapping[str, Any]], None]) -> PackResult:
+        answer = self._ask(work, on_progress)
+        if isinstance(answer, Done):
+            return PackResult(answer.result.outcomes, {**answer.result.engine, **self.info})
+        if answer.data:
+            raise DataError(answer.reason)
+        log.error("the training process failed on a pack: %s", answer.trace)
+        raise TrainingError(answer.reason)
+
+    def _ask(self, work: Work, on_progress: Callable[[Mapping[str, Any]], None]) -> Done | Refused:
+        connection = self._ready()
+        begun = False
+        try:
+            connection.send(work)
             while True:
                 message = connection.recv()
                 if isinstance(message, Progress):
+                    begun = True
                     on_progress({"epoch": message.epoch, "active": message.active})
-                elif isinstance(message, Done):
-                    result = message.result
-                    return PackResult(result.outcomes, {**result.engine, **self.info})
-                elif isinstance(message, Refused):
-                    raise DataError(message.reason) if message.data else TrainingError(message.reason)
+                elif isinstance(message, Done | Refused):
+                    return message
         except (EOFError, OSError) as error:
-            raise TrainingError(self._obituary()) from error
+            reason, code = self._obituary()
+            early = not begun and not self._interrupted and code != -signal.SIGKILL
+            raise (_EarlyDeathError if early else TrainingError)(reason) from error
+        except BaseException:
+            self._bury()  # it goes on with the pack, and its answers would be taken for those of the next
+            raise
 
     def interrupt(self) -> None:
         """Kill the child with all that it started."""
@@ -103,22 +134,27 @@ class ChildTrainer:
                 raise TrainerStartError(f"The training process did not start within {START_SECONDS:.0f} s.")
             hello = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise TrainerStartError(f"The training process did not start: {self._obituary()}") from error
+            raise TrainerStartError(f"The training process did not start: {self._obituary()[0]}") from error
         if isinstance(hello, Hello):
             self.info = hello.info
 
-    def _obituary(self) -> str:
-        """Why the child is gone, in words; buries it."""
+    def _obituary(self) -> tuple[str, int | None]:
+        """Why the child is gone, in words, and its exit status; buries it."""
         process = self._process
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LAST_SECONDS)  # it hung up; its own exit status says more than our signal's
         self._bury()
-        if self._interrupted:
-            return "The pack was interrupted."
         code = process.returncode if process is not None else None
+        if self._interrupted:
+            return "The pack was interrupted.", code
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             hint = " (often the kernel's answer to too little memory)" if name == "SIGKILL" else ""
-            return f"The training process was killed by {name}{hint}."
-        return f"The training process ended with exit status {code}."
+            return f"The training process was killed by {name}{hint}.", code
+        if code == CACHE_FAULT:
+            return "The compile cache cannot be used.", code
+        return f"The training process ended with exit status {code}.", code
 
     def _bury(self) -> None:
         process, connection = self._process, self._connection

@@ -32,12 +32,16 @@ class MemberPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackPlan:
-    """A whole pack: its folds' arrays, its members and the structure of its network."""
+    """A whole pack: its folds' arrays, its members and the structure of its network.
+
+    `held_rows` is the longest validation fold of the purpose, whichever of its runs are in this pack.
+    """
 
     structure: Mapping[str, Any]
     folds: tuple[FoldArrays, ...]
     members: tuple[MemberPlan, ...]
     early_patience: int | None
+    held_rows: int
 
 
 def plan_pack(job: TrainJob, prepared: Prepared) -> PackPlan:
@@ -49,8 +53,10 @@ def plan_pack(job: TrainJob, prepared: Prepared) -> PackPlan:
     sweep = SweepSpec.model_validate(job.spec)
     arrays: list[FoldArrays] = []
     index: dict[tuple[int, int], int] = {}
-    for repeat in sorted({r.key.repeat for r in job.work.runs}):
+    held_rows = 0
+    for repeat in range(max(_repeats(sweep, job.purpose), 1 + max(r.key.repeat for r in job.work.runs))):
         folds = partition(prepared, sweep, job.purpose, repeat)
+        held_rows = max(held_rows, *(fold.validation.size for fold in folds))
         for number in sorted({r.key.fold for r in job.work.runs if r.key.repeat == repeat}):
             index[repeat, number] = len(arrays)
             arrays.append(fold_arrays(prepared, folds[number]))
@@ -58,7 +64,14 @@ def plan_pack(job: TrainJob, prepared: Prepared) -> PackPlan:
     first = job.work.trials[job.work.runs[0].key.trial]["parameters"]
     shape = (int(arrays[0].x.shape[1]), int(arrays[0].y.shape[1]))
     early = sweep.training.early_stopping if job.purpose is Purpose.SEARCH else None
-    return PackPlan(structure_of(sweep, first, shape), tuple(arrays), members, early.patience if early else None)
+    patience = early.patience if early else None
+    return PackPlan(structure_of(sweep, first, shape), tuple(arrays), members, patience, held_rows)
+
+
+def _repeats(sweep: SweepSpec, purpose: Purpose) -> int:
+    if purpose is Purpose.CONFIRM:
+        return sweep.confirm.repeats if sweep.confirm else 1
+    return sweep.search_repeats() if purpose is Purpose.SEARCH else 1
 
 
 def _member(job: TrainJob, sweep: SweepSpec, run: Run, fold: int, arrays: Sequence[FoldArrays]) -> MemberPlan:

@@ -9,6 +9,9 @@ from typing import Any
 from sweep_service.core.task import PackResult, TrainJob
 from sweep_service.worker.data import Source
 
+CACHE_FAULT = 75
+"""Exit status of a child that the compile cache kept from training."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hello:

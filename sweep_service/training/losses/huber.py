@@ -40,7 +40,8 @@ class HuberLoss(keras.losses.Loss):  # type: ignore[misc]
             y_true = keras.ops.expand_dims(y_true, -1)  # (n,) against (n, 1) must never become n x n
         elif len(y_pred.shape) == len(y_true.shape) - 1 and y_true.shape[-1] == 1:
             y_pred = keras.ops.expand_dims(y_pred, -1)
-        if len(y_true.shape) != len(y_pred.shape):
+        known = [{a, b} - {None} for a, b in zip(y_true.shape, y_pred.shape, strict=False)]
+        if len(y_true.shape) != len(y_pred.shape) or any(len(sizes) > 1 for sizes in known):
             raise ValueError(f"targets {y_true.shape} and predictions {y_pred.shape} do not match")
         error = keras.ops.abs(y_true - y_pred)
         inside = keras.ops.minimum(error, self.delta)
