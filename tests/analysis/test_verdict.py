@@ -105,7 +105,7 @@ def test_p_values_are_adjusted_over_all_finalists(world, folds) -> None:
 
 def test_an_effect_that_holm_over_many_finalists_does_not_leave_is_not_claimed(world, folds) -> None:
     def kind(others: int) -> str:
-        noise = 0.2
+        noise = 0.15
         finalists = {0.7: 10.0} | {2.0 + i: 10.5 for i in range(others)}
         return confirmed(world, folds, finalists, {"MSE": 10.5, "MAE": 10.5, "1.345 SIGMA": 10.5}, noise).best()[
             "verdict"
