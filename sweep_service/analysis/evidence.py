@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One trial against another on the same folds; a positive gain is better, in the metric's units."""
+    """One trial against another on the same folds; a positive gain is better, in the metric's units.
+
+    With a single pair nothing but the gain is known: the rest is nan.
+    """
 
     gain: float
     low: float
@@ -103,11 +107,12 @@ class Evidence:
             found.setdefault(str(self.trials[number].anchor), number)
         return found
 
-    def compare(self, number: int, other: int) -> Comparison | None:
-        """How much better a trial is than another; None with fewer than two common folds."""
+    def compare(self, number: int, other: int) -> Comparison:
+        """How much better a trial is than another, pair by pair (fold and repeat)."""
         difference = self.sign * (self.values[number] - self.values[other])
         if difference.size < 2:
-            return None
+            nan = math.nan
+            return Comparison(float(difference.mean()), nan, nan, nan, nan, int(difference.size), nan)
         test = corrected_t(difference, self.n_train, self.n_test)
         low, high = corrected_interval(difference, self.n_train, self.n_test)
         return Comparison(

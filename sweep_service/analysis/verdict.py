@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from scipy.special import stdtrit
 
 from sweep_service.analysis.evidence import Comparison, Evidence
+from sweep_service.core.objective import MAXIMIZED
 from sweep_service.core.run import Purpose
 from sweep_service.numerics.significance import holm
 
 DEFAULT_C = 1.345
 DEFAULT_ANCHOR = "1.345 SIGMA"
+LIMITS = (DEFAULT_ANCHOR, "MSE", "MAE")
 LEVEL = 0.05
 
 Kind = Literal["TUNED_DELTA_BETTER", "ROBUST_LOSS_BETTER", "NO_DETECTABLE_EFFECT", "NOT_CONFIRMED"]
@@ -28,7 +32,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """The best trial against one anchor; `p_holm` is adjusted over all finalists."""
+    """One sampled trial against one anchor; `p_holm` is adjusted over all finalists, nan with a single pair."""
 
     anchor: str
     trial: int
@@ -36,91 +40,144 @@ class Against:
     comparison: Comparison
     p_holm: float
 
+    @property
+    def beaten(self) -> bool:
+        """Whether the trial is told to be better than the anchor, at 5 %."""
+        return self.comparison.gain > 0 and self.p_holm < LEVEL
 
-def against_anchors(evidence: Evidence, best: int) -> list[Against]:
-    """The best trial against each anchor, on the same folds.
+
+def against_anchors(evidence: Evidence, number: int) -> list[Against]:
+    """One trial against each anchor, on the same folds.
 
     Holm's adjustment is over all sampled trials of the confirmation: the best was chosen among them. In a
     search there are too many to adjust for; the apparent p is given as it is and no claim is made of it.
     """
-    found = []
-    others = evidence.ranked(anchors=False) if evidence.purpose is Purpose.CONFIRM else [best]
-    for label, anchor in evidence.anchors().items():
-        tests = {n: evidence.compare(n, anchor) for n in others}
-        known = {n: c for n, c in tests.items() if c is not None}
-        if best not in known:
-            continue
-        adjusted = dict(zip(known, holm([c.p_value for c in known.values()]), strict=True))
-        found.append(Against(label, anchor, evidence.mean(anchor), known[best], float(adjusted[best])))
-    return found
+    others = evidence.ranked(anchors=False) if evidence.purpose is Purpose.CONFIRM else [number]
+    return [_against(evidence, label, anchor, others)[number] for label, anchor in evidence.anchors().items()]
 
 
-def judge(evidence: Evidence, against: list[Against], interval: str) -> Verdict:
-    """The claim. `interval` says in words which deltas cannot be told from the best."""
-    by_label = {a.anchor: a for a in against}
+def _against(evidence: Evidence, label: str, anchor: int, numbers: Sequence[int]) -> dict[int, Against]:
+    tests = {n: evidence.compare(n, anchor) for n in numbers}
+    known = all(c.pairs > 1 for c in tests.values())
+    adjusted = holm([c.p_value for c in tests.values()]) if known else [math.nan] * len(tests)
+    value = evidence.mean(anchor)
+    return {n: Against(label, anchor, value, c, p) for (n, c), p in zip(tests.items(), adjusted, strict=True)}
+
+
+def judge(evidence: Evidence, best: int, interval: str) -> Verdict:
+    """The claim, over all finalists. `interval` says in words which deltas cannot be told from the best."""
+    unconfirmed = _why_no_claim(evidence, best)
+    if unconfirmed is not None:
+        return Verdict("NOT_CONFIRMED", f"{unconfirmed} {interval}".strip())
+    anchors = evidence.anchors()
+    finalists = evidence.ranked(anchors=False)
+    table = {label: _against(evidence, label, anchors[label], finalists) for label in LIMITS if label in anchors}
+    if len(table) == len(LIMITS):
+        winner = next((n for n in finalists if all(row[n].beaten for row in table.values())), None)
+        if winner is not None:
+            return _tuned(evidence, winner, best, [row[winner] for row in table.values()], interval)
+    found = _beats_mse(evidence, anchors["MSE"])
+    if found is not None:
+        return _robust(evidence, found, table, interval)
+    return _nothing(evidence, table["MSE"][best], interval)
+
+
+def _why_no_claim(evidence: Evidence, best: int) -> str | None:
     if evidence.purpose is not Purpose.CONFIRM:
-        return Verdict(
-            "NOT_CONFIRMED", f"Not confirmed on fresh seeds: the best delta so far is provisional. {interval}"
-        )
-    limits = [by_label.get(label) for label in (DEFAULT_ANCHOR, "MSE", "MAE")]
-    mse = by_label.get("MSE")
-    if mse is None:
-        return Verdict("NOT_CONFIRMED", f"No claim can be made: the MSE anchor was not trained to the end. {interval}")
-    if all(a is not None and a.comparison.gain > 0 and a.p_holm < LEVEL for a in limits):
-        gains = ", ".join(f"{_percent(a)} over {_name(a.anchor)}" for a in limits if a is not None)
-        return Verdict(
-            "TUNED_DELTA_BETTER",
-            f"The tuned delta is better: {gains} ({evidence.metric}, each at 5 % after Holm). {interval}",
-        )
-    if _beats_mse(evidence, mse):
-        return Verdict(
-            "ROBUST_LOSS_BETTER",
-            f"A robust loss is better than MSE ({_percent(mse)} in {evidence.metric}), but the tuned delta cannot be "
-            f"told from 1.345 sigma or from MAE: the default is enough. {interval}",
-        )
-    degrees = max(1, mse.comparison.pairs - 1)
-    resolution = float(stdtrit(degrees, 1 - LEVEL / 2)) * mse.comparison.standard_error
-    share = 100 * resolution / abs(mse.value) if mse.value else float("nan")
-    return Verdict(
-        "NO_DETECTABLE_EFFECT",
-        f"No detectable effect: no delta can be told from plain MSE on this data (resolution about {share:.1f} % "
-        f"of {evidence.metric}). {interval}",
+        if evidence.spec.confirm is None:
+            return "Not confirmed: confirm is switched off, and the search's own runs chose the best delta."
+        return "Not confirmed on fresh seeds: the best delta so far is provisional."
+    if evidence.values[best].size < 2:
+        return "Not confirmed: one set of held-out rows gives one comparison, and a claim takes at least two folds."
+    if "MSE" not in evidence.anchors():
+        return "Not confirmed: no MSE anchor was trained to the end, so that there is nothing to compare with."
+    return None
+
+
+def _tuned(evidence: Evidence, winner: int, best: int, rows: Sequence[Against], interval: str) -> Verdict:
+    gains = ", ".join(f"{_amount(evidence, a.comparison.gain, a.value)} over {name(a.anchor)}" for a in rows)
+    which = "The tuned delta"
+    delta = evidence.delta(winner)
+    if winner != best and delta is not None:
+        which = f"A tuned delta, {delta.target:.3g} of trial {winner},"
+    sentence = f"{which} is better: {gains} ({evidence.metric}, each at 5 % after Holm over the finalists). {interval}"
+    return Verdict("TUNED_DELTA_BETTER", sentence.strip())
+
+
+def _robust(
+    evidence: Evidence, winner: tuple[int, Comparison], table: dict[str, dict[int, Against]], interval: str
+) -> Verdict:
+    """Some delta beats the MSE limit, and no finalist beats all that it must."""
+    number, comparison = winner
+    mse = evidence.mean(evidence.anchors()["MSE"])
+    ends = (DEFAULT_ANCHOR, "MAE")
+    not_beaten = [name(e) for e in ends if e in table and not any(a.beaten for a in table[e].values())]
+    missing = [name(e) for e in ends if e not in table]
+    rest = [f"is not told to be better than {' or '.join(not_beaten)}"] if not_beaten else []
+    rest += [f"was not compared with {' and '.join(missing)}"] if missing else []
+    but = " and ".join(rest) or "does not beat MSE, MAE and 1.345 sigma at once"
+    delta = evidence.delta(number)
+    at = f"delta {delta.target:.3g}, " if delta is not None else ""
+    sentence = (
+        f"A robust loss is better than MSE ({at}{_amount(evidence, comparison.gain, mse)} in {evidence.metric}), but "
+        f"the tuned delta {but}: as far as can be told, the default of 1.345 sigma is as good. {interval}"
     )
+    return Verdict("ROBUST_LOSS_BETTER", sentence.strip())
 
 
-def _beats_mse(evidence: Evidence, mse: Against) -> bool:
-    """Whether some delta, tuned or anchored, beats the MSE limit; Holm over all that were asked."""
+def _nothing(evidence: Evidence, mse: Against, interval: str) -> Verdict:
+    degrees = mse.comparison.pairs - 1
+    resolution = float(stdtrit(degrees, 1 - LEVEL / 2)) * mse.comparison.standard_error
+    sentence = (
+        f"No detectable effect: no delta can be told to be better than plain MSE on this data (resolution about "
+        f"\u00b1{_amount(evidence, resolution, mse.value)} of {evidence.metric}). {interval}"
+    )
+    return Verdict("NO_DETECTABLE_EFFECT", sentence.strip())
+
+
+def _beats_mse(evidence: Evidence, mse: int) -> tuple[int, Comparison] | None:
+    """The best of the deltas, tuned or anchored, that beat the MSE limit; Holm over all that were asked."""
     huber = [*evidence.ranked(anchors=False), *(n for n in evidence.anchors().values() if evidence.delta(n))]
-    tests = [c for n in huber if (c := evidence.compare(n, mse.trial)) is not None]
-    adjusted = holm([c.p_value for c in tests])
-    return any(p < LEVEL and c.gain > 0 for p, c in zip(adjusted, tests, strict=True))
+    tests = {n: evidence.compare(n, mse) for n in huber}
+    adjusted = holm([c.p_value for c in tests.values()])
+    better = {n: c for (n, c), p in zip(tests.items(), adjusted, strict=True) if p < LEVEL and c.gain > 0}
+    return max(better.items(), key=lambda item: item[1].gain, default=None)
 
 
-def recommend(evidence: Evidence, best: int, against: list[Against]) -> dict[str, object]:
+def recommend(evidence: Evidence, best: int, against: Sequence[Against]) -> dict[str, object]:
     """The decision: leave 1.345 sigma only where the corrected t of the best exceeds 1 (R12)."""
     default = evidence.delta_of(DEFAULT_C, "SIGMA")
     found = evidence.delta(best)
     reference = next((a for a in against if a.anchor == DEFAULT_ANCHOR), None)
+    if found is not None and evidence.purpose is Purpose.CONFIRM and reference is not None:
+        t = reference.comparison.t
+        if t > 1:
+            sentence = (
+                f"Use the tuned delta: against 1.345 sigma its corrected t is {t:.2f}, above 1 "
+                "(a decision rule, not a claim of significance)."
+            )
+            return {"delta": found.as_dict(), "default": False, "sentence": sentence}
+    return {"delta": default.as_dict(), "default": True, "sentence": _why_default(evidence, reference)}
+
+
+def _why_default(evidence: Evidence, reference: Against | None) -> str:
     if evidence.purpose is not Purpose.CONFIRM:
-        sentence = "Use 1.345 sigma for now: the tuned delta is not confirmed on fresh seeds yet."
-        return {"delta": default.as_dict(), "default": True, "sentence": sentence}
-    if found is not None and reference is None:
-        sentence = "Use the tuned delta; the anchor 1.345 sigma was not trained, so nothing is said against it."
-        return {"delta": found.as_dict(), "default": False, "sentence": sentence}
-    if found is not None and reference is not None and reference.comparison.t > 1:
-        sentence = (
-            f"Use the tuned delta: against 1.345 sigma its corrected t is {reference.comparison.t:.2f}, above 1 "
-            "(a decision rule, not a claim of significance)."
-        )
-        return {"delta": found.as_dict(), "default": False, "sentence": sentence}
-    t = reference.comparison.t if reference is not None else float("nan")
-    sentence = f"Keep 1.345 sigma: the tuned delta does no better on fresh seeds (corrected t {t:.2f}, not above 1)."
-    return {"delta": default.as_dict(), "default": True, "sentence": sentence}
+        return "Use 1.345 sigma for now: the tuned delta is not confirmed on fresh seeds."
+    if reference is None:
+        return "Keep 1.345 sigma: it was not trained as an anchor, so that nothing shows the tuned delta to be better."
+    if reference.comparison.pairs < 2:
+        return "Keep 1.345 sigma: one set of held-out rows does not show the tuned delta to be better."
+    t = reference.comparison.t
+    return f"Keep 1.345 sigma: the tuned delta does no better on fresh seeds (corrected t {t:.2f}, not above 1)."
 
 
-def _percent(against: Against) -> str:
-    return f"{100 * against.comparison.gain / abs(against.value):.1f} %" if against.value else "a gain"
+def _amount(evidence: Evidence, difference: float, value: float) -> str:
+    """A difference as a share of the anchor's value; of R2, itself a share, as it is."""
+    if evidence.metric in MAXIMIZED or value == 0:
+        return f"{difference:.3g}"
+    return f"{100 * difference / abs(value):.1f} %"
 
 
-def _name(label: str) -> str:
+def name(label: str) -> str:
+    """An anchor's label in words."""
     return label.replace("SIGMA", "sigma").replace("TARGET", "in target units")

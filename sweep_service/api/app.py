@@ -6,8 +6,9 @@ from fastapi import FastAPI
 from starlette.responses import RedirectResponse
 
 from sweep_service import __version__
-from sweep_service.api import errors, events, reference
+from sweep_service.api import described, errors, events, reference
 from sweep_service.api.guard import HostGuard
+from sweep_service.api.headers import SecurityHeaders
 from sweep_service.api.routes import answers, datasets, operations, sweeps, trials
 from sweep_service.api.service import Service
 from sweep_service.core.ports import ArtifactStore, SweepStore
@@ -23,12 +24,15 @@ def create_app(store: SweepStore, artifacts: ArtifactStore, settings: Settings) 
         summary="Sweeps that tune the delta of the Huber loss.",
         docs_url=None,  # its page would load scripts from elsewhere: reference serves our own
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = Service(store, artifacts, settings)
     errors.install(app)
     app.add_middleware(HostGuard, hosts=settings.allowed_hosts)
+    app.add_middleware(SecurityHeaders)
     for router in (operations.router, events.router, answers.router, trials.router, datasets.router, sweeps.router):
         app.include_router(router)
+    described.install(app)
     reference.install(app)
     mount(app)
 

@@ -13,6 +13,7 @@ from sweep_service.api.errors import ProblemError
 MAX_JSON_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_INT = 2**63
+MAX_DIGITS = 20
 
 
 async def read_json(request: Request) -> Any:
@@ -30,7 +31,9 @@ async def read_json(request: Request) -> Any:
         if len(body) > MAX_JSON_BYTES:
             raise ProblemError(413, f"A body of JSON is at most {MAX_JSON_BYTES} bytes.")
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_twice)
+        value = json.loads(
+            body.decode("utf-8"), parse_constant=_no_constant, parse_int=_whole, object_pairs_hook=_no_twice
+        )
         _check(value, 0)
     except UnicodeDecodeError:
         raise ProblemError(400, "The body is not UTF-8.") from None
@@ -46,6 +49,12 @@ async def read_json(request: Request) -> Any:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:  # Python itself refuses thousands of them, with words about its own settings
+        raise ValueError("a whole number is beyond 64 bits")
+    return int(digits)
 
 
 def _no_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from sweep_service.api.headers import SECURITY_HEADERS
 from sweep_service.core.errors import (
     ConflictError,
     DataError,
@@ -22,6 +24,8 @@ from sweep_service.core.errors import (
 )
 
 log = logging.getLogger(__name__)
+PROBLEM_JSON = "application/problem+json"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _STATUS: tuple[tuple[type[SweepError], int], ...] = (
     (SpecError, 422),
     (DataError, 422),
@@ -35,11 +39,14 @@ _STATUS: tuple[tuple[type[SweepError], int], ...] = (
 class ProblemError(Exception):
     """An error of the protocol itself (a bad header, a body too large)."""
 
-    def __init__(self, status: int, detail: str, errors: list[dict[str, str]] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, errors: list[dict[str, str]] | None = None, *, retry_after: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors or []
+        self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
 
 
 def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None, **headers: str) -> JSONResponse:
@@ -53,7 +60,8 @@ def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None
     }
     if status in {429, 503}:
         headers.setdefault("Retry-After", "2")
-    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+    # A fault of our own is answered outside all middleware, so the headers are put on here.
+    return JSONResponse(body, status, headers={**SECURITY_HEADERS, **headers}, media_type=PROBLEM_JSON)
 
 
 def install(app: FastAPI) -> None:
@@ -69,7 +77,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     def on_problem(_request: Request, error: ProblemError) -> JSONResponse:
-        return problem(error.status, error.detail, error.errors)
+        return problem(error.status, error.detail, error.errors, **error.headers)
 
     @app.exception_handler(RequestValidationError)
     def on_validation(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -81,14 +89,25 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        detail = str(error.detail)
+        detail, headers = str(error.detail), dict(error.headers or {})
         if error.status_code == 404:
             detail = f"There is nothing at {request.url.path}."
         elif error.status_code == 405:
-            detail = f"{request.method} is not possible at {request.url.path}."
-        return problem(error.status_code, detail, None, **dict(error.headers or {}))
+            headers = {"Allow": _allowed(app, request)}
+            detail = f"{request.method} is not possible at {request.url.path}: it answers {headers['Allow']}."
+        return problem(error.status_code, detail, None, **headers)
 
     @app.exception_handler(Exception)
     def on_bug(request: Request, error: Exception) -> JSONResponse:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem(500, "The server met a fault of its own; its log says more.")
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """All methods of an address: its routes are found one by one, and each names its own method alone."""
+
+    def possible(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
+
+    return ", ".join(method for method in METHODS if possible(method))

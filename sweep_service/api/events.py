@@ -16,13 +16,15 @@ from starlette.concurrency import run_in_threadpool
 from sweep_service.api.errors import ProblemError
 from sweep_service.api.schemas import finite, when
 from sweep_service.api.service import Service, only_query, service_of
-from sweep_service.core.errors import StoreError
+from sweep_service.core.errors import NotFoundError, StoreError
 from sweep_service.core.event import Event
 from sweep_service.core.sweep import ENDED
 
 router = APIRouter(prefix="/v1", tags=["events"])
 POLL_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 15.0
+BATCH = 1000
+END = "event: end\ndata: {}\n\n"
 
 
 @router.get("/sweeps/{sweep_id}/events")
@@ -48,11 +50,14 @@ async def _stream(service: Service, sweep_id: str, seen: int) -> AsyncIterator[s
             events = await run_in_threadpool(_after, service, sweep_id, seen)
         except StoreError:
             return  # the client comes back with the last number that it saw
+        except NotFoundError:  # deleted while it was watched
+            yield END
+            return
         for event in events:
             seen = event.seq
             yield _frame(event)
         if ended and not events:
-            yield "event: end\ndata: {}\n\n"
+            yield END
             return
         quiet = 0.0 if events else quiet + POLL_SECONDS
         if quiet >= KEEP_ALIVE_SECONDS:
@@ -62,7 +67,7 @@ async def _stream(service: Service, sweep_id: str, seen: int) -> AsyncIterator[s
 
 
 def _after(service: Service, sweep_id: str, seen: int) -> list[Event]:
-    return list(service.store.events(sweep_id, after=seen))
+    return list(service.store.events(sweep_id, after=seen, limit=BATCH))
 
 
 def _frame(event: Event) -> str:

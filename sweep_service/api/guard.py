@@ -1,4 +1,7 @@
-"""Who may speak to the server at all: allow-lists of Host and Origin, against DNS rebinding and foreign pages."""
+"""Who may speak to the server at all, and with which addresses: before any route sees a request.
+
+Allow-lists of Host and Origin stand against DNS rebinding and foreign pages.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sweep_service.api.errors import problem
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
+MAX_ADDRESS = 4096
 
 
 class HostGuard:
-    """Refuses requests whose Host or Origin is not on the list."""
+    """Refuses requests whose Host or Origin is not on the list, and addresses that no database can look up."""
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
         self._app = app
-        self._hosts = {h.lower() for h in (*LOOPBACK, *hosts)}
+        self._hosts = {*LOOPBACK, *(_name(h) for h in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -27,6 +31,13 @@ class HostGuard:
             if refused is not None:
                 await problem(403, refused)(scope, receive, send)
                 return
+            path, query = str(scope["path"]), bytes(scope["query_string"])
+            if len(path) + len(query) > MAX_ADDRESS:
+                await problem(414, f"An address is at most {MAX_ADDRESS} characters.")(scope, receive, send)
+                return
+            if "\x00" in path or b"%00" in query:
+                await problem(400, "The address holds a NUL character.")(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
     def _refusal(self, headers: dict[str, str]) -> str | None:
@@ -34,9 +45,16 @@ class HostGuard:
         if host not in self._hosts:
             return f"The host {host[:100]!r} is not served here: add it to SWEEP_ALLOWED_HOSTS."
         origin = headers.get("origin")
-        if origin is not None and _name(urlsplit(origin).netloc) not in self._hosts:
+        if origin is not None and _host_of(origin) not in self._hosts:
             return f"Pages of {origin[:100]!r} may not call this service: add its host to SWEEP_ALLOWED_HOSTS."
         return None
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return _name(urlsplit(origin).netloc)
+    except ValueError:  # such as http://[
+        return ""
 
 
 def _name(netloc: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
+from sweep_service.api.described import spec_schemas
 from sweep_service.dashboard.pages import SECURITY_HEADERS
 
 METHODS = ("get", "post", "patch", "put", "delete")
@@ -62,9 +63,8 @@ def _route(path: str, method: str, operation: dict[str, Any]) -> str:
 
 
 def _spec(described: dict[str, Any]) -> str:
-    body = described["paths"]["/v1/sweeps"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    named = {"SweepSpec": body, **body.get("$defs", {})}
-    return "".join(_fields(name, schema) for name, schema in named.items() if schema.get("properties"))
+    schemas = described["components"]["schemas"]
+    return "".join(_fields(n, schemas[n]) for n in spec_schemas() if schemas[n].get("properties"))
 
 
 def _fields(name: str, schema: dict[str, Any]) -> str:

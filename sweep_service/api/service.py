@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import Request
@@ -34,6 +35,7 @@ class Service:
         self.settings = settings
         self._answers: OrderedDict[tuple[str, str], tuple[int, dict[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
+        self._in_flight: set[str] = set()
 
     def answer(self, sweep: Sweep, name: str, make: Answer) -> dict[str, Any]:
         """An answer computed from all trials and runs; kept until the sweep's revision moves."""
@@ -50,6 +52,27 @@ class Service:
             while len(self._answers) > KEPT_ANSWERS:
                 self._answers.popitem(last=False)
         return made
+
+    @contextmanager
+    def in_flight(self, key: str | None) -> Iterator[None]:
+        """Hold an Idempotency-Key while its POST is being answered; the database holds it from then on.
+
+        Raises:
+            ProblemError: 409, the first POST with this key has no answer yet.
+        """
+        if key is None:
+            yield
+            return
+        with self._lock:
+            if key in self._in_flight:
+                message = "The first request with this Idempotency-Key is still being answered: send it again then."
+                raise ProblemError(409, message, retry_after=1)
+            self._in_flight.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight.discard(key)
 
     def pin_dataset(self, spec: SweepSpec) -> SweepSpec:
         """Check the dataset of a spec before it is stored, and pin its version.

@@ -30,6 +30,8 @@ class Known:
     low_open: bool = False
     choices: tuple[Value, ...] = ()
     help: str = ""
+    of: tuple[str, ...] = ()
+    """The optimizers that have it; all of them where it is empty."""
 
 
 DELTA = Known(
@@ -55,7 +57,7 @@ MLP_PARAMETERS: dict[str, Known] = {
     ),
     "activation": Known("relu", structural=True, choices=ACTIVATIONS, help="of the hidden layers"),
     "optimizer": Known("adam", structural=True, choices=OPTIMIZERS, help="the update rule"),
-    "nesterov": Known(False, structural=True, choices=(False, True), help="sgd with a look-ahead"),
+    "nesterov": Known(False, structural=True, choices=(False, True), help="sgd with a look-ahead", of=("sgd",)),
     "batch_size": Known(32, structural=True, integer=True, low=1, high=65_536, help="rows a step"),
     "learning_rate": Known(
         FloatRange(low=1e-3, high=3e-2, log=True),
@@ -65,7 +67,7 @@ MLP_PARAMETERS: dict[str, Known] = {
         high=100.0,
         help="step size",
     ),
-    "momentum": Known(0.0, structural=False, low=0.0, high=1.0, help="of sgd"),
+    "momentum": Known(0.0, structural=False, low=0.0, high=1.0, help="of sgd and rmsprop", of=("sgd", "rmsprop")),
     "dropout": Known(
         0.0, structural=False, low=0.0, high=0.95, help="share of the hidden units dropped while training"
     ),

@@ -14,7 +14,7 @@ KNOWN: dict[str, Known] = {"delta": DELTA, **MLP_PARAMETERS}
 
 
 def complete_parameters(given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
-    """All parameters: the given ones, and the defaults of the others (sgd's own only where sgd can occur)."""
+    """All parameters: the given ones, and the defaults of the others."""
     full: dict[str, ParameterValue] = {}
     for name, known in KNOWN.items():
         value = given.get(name, known.default)
@@ -41,6 +41,7 @@ def check_parameters(given: Mapping[str, ParameterValue]) -> list[Finding]:
     findings += _check_widths(given)
     full = complete_parameters({n: v for n, v in given.items() if n in KNOWN})
     findings += _check_conditions(full)
+    findings += _check_optimizers_own({n: v for n, v in given.items() if n in KNOWN}, full["optimizer"])
     return findings
 
 
@@ -103,6 +104,18 @@ def _check_widths(given: Mapping[str, ParameterValue]) -> list[Finding]:
     if layers is not None and layers != len(widths):
         return [(("layers",), f"units lists {len(widths)} layers: leave layers out, or set it to {len(widths)}")]
     return []
+
+
+def _check_optimizers_own(given: Mapping[str, ParameterValue], optimizer: ParameterValue) -> list[Finding]:
+    """Momentum and the like without an optimizer that has them would be searched, and change nothing."""
+    findings: list[Finding] = []
+    for name, known in KNOWN.items():
+        value = given.get(name, known.default)
+        idle = value == known.default or getattr(value, "when", None) is not None
+        if known.of and not idle and not any(_possible(optimizer, o) for o in known.of):
+            why = f"{name} belongs to {' and '.join(known.of)}, and optimizer is {_describe(optimizer)}: leave it out"
+            findings.append(((name,), why))
+    return findings
 
 
 def _check_conditions(full: Mapping[str, ParameterValue]) -> list[Finding]:

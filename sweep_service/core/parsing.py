@@ -12,7 +12,7 @@ from sweep_service.core.errors import Problem, SpecError
 from sweep_service.core.objective import CLASSIFICATION_METRICS, LOSS_REFUSED, METRICS, MOVES_WITH_DELTA
 from sweep_service.core.parameters import check_parameters, complete_parameters
 from sweep_service.core.rungs import check_pruner, with_rungs
-from sweep_service.core.spec import SweepSpec
+from sweep_service.core.spec import AnchorDelta, SweepSpec, Validation
 from sweep_service.core.support import unsupported
 
 
@@ -149,8 +149,28 @@ def _checks(spec: SweepSpec, plain: Mapping[str, Any]) -> list[Problem]:
     for kind, field in (("GROUP", "group"), ("TIME", "time")):
         if validation.kind == kind and getattr(spec.dataset, field) is None:
             problems.append(Problem(pointer("dataset", field), f"{kind} folds need the column that holds the {field}"))
+    if validation.kind == "TIME" and spec.dataset.group is not None:
+        problems.append(
+            Problem(
+                pointer("dataset", "group"),
+                "TIME folds are cut by time alone, so that a group would straddle them: leave group out (exclude the "
+                "column where it is no feature), or use GROUP folds",
+            )
+        )
+    problems += _repeated_anchors(spec)
     problems += _unused_fields(plain, validation.kind)
     problems += [Problem(pointer("pruner", *place), message) for place, message in check_pruner(spec, plain)]
+    return problems
+
+
+def _repeated_anchors(spec: SweepSpec) -> list[Problem]:
+    problems = []
+    seen: set[str] = set()
+    for i, anchor in enumerate(spec.anchor_list()):
+        label = anchor.label if isinstance(anchor, AnchorDelta) else anchor
+        if label in seen:
+            problems.append(Problem(pointer("anchors", i), f"the anchor {label} stands in the list twice"))
+        seen.add(label)
     return problems
 
 
@@ -159,7 +179,8 @@ def _unused_fields(plain: Mapping[str, Any], kind: str) -> list[Problem]:
     problems = []
     given = plain.get("dataset", {}).get("split", {}).get("validation", {})
     for field, kinds in (("repeats", {"REPEATED_KFOLD"}), ("fraction", {"HOLDOUT"})):
-        if isinstance(given, Mapping) and field in given and kind not in kinds:
+        default = Validation.model_fields[field].default  # shown with every spec, so it can be posted back
+        if isinstance(given, Mapping) and given.get(field, default) != default and kind not in kinds:
             problems.append(
                 Problem(
                     pointer("dataset", "split", "validation", field),

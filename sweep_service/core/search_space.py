@@ -46,18 +46,34 @@ class FloatRange(_Distribution):
         return self
 
     def contains(self, value: object) -> bool:
-        """Whether a value lies in the range."""
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        """Whether a value lies in the range, and on its raster where there is a step."""
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        steps = 0.0 if self.step is None else (value - self.low) / self.step
+        return abs(steps - round(steps)) < 1e-8
+
+    def steps(self) -> int:
+        """Number of values of a stepped range."""
+        return math.floor((self.high - self.low) / (self.step or math.inf) + 1e-9) + 1
+
+    def nth(self, i: int) -> float:
+        """The i-th value of a stepped range; round-off does not lift the last one over `high`."""
+        return min(self.low + i * (self.step or 0.0), self.high)
+
+    def at(self, share: float) -> float:
+        """The value at a share (0 to 1) of the way from low to high, on the range's own scale."""
+        if share <= 0 or share >= 1:
+            return self.low if share <= 0 else self.high
+        if self.log:
+            low, high = math.log(self.low), math.log(self.high)
+            return min(max(math.exp(low + share * (high - low)), self.low), self.high)
+        return min(max(self.low * (1 - share) + self.high * share, self.low), self.high)
 
     def grid(self, points: int) -> list[Value]:
-        """At most `points` values from low to high, evenly spaced on the range's own scale."""
+        """All values of a stepped range; else `points` of them from low to high, evenly spaced on its own scale."""
         if self.step is not None:
-            count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
-            return [self.low + i * self.step for i in range(count)]
-        if self.log:
-            ratio = math.log(self.high / self.low)
-            return [self.low * math.exp(ratio * i / (points - 1)) for i in range(points)]
-        return [self.low + (self.high - self.low) * i / (points - 1) for i in range(points)]
+            return [self.nth(i) for i in range(self.steps())]
+        return list(dict.fromkeys(self.at(i / (points - 1)) for i in range(points)))
 
 
 class IntRange(_Distribution):
@@ -80,16 +96,28 @@ class IntRange(_Distribution):
         return self
 
     def contains(self, value: object) -> bool:
-        """Whether a value lies in the range."""
-        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+        """Whether a value lies in the range, and on its raster."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return self.low <= value <= self.high and (value - self.low) % self.step == 0
+
+    def steps(self) -> int:
+        """Number of values."""
+        return (self.high - self.low) // self.step + 1
+
+    def nth(self, i: int) -> int:
+        """The i-th value."""
+        return self.low + i * self.step
 
     def grid(self, points: int) -> list[Value]:
-        """All values of a stepped or short range; else at most `points` of them, evenly spaced."""
-        every = list(range(self.low, self.high + 1, self.step)) if self.high - self.low < 10_000 * self.step else []
-        if every and (len(every) <= points or self.step != 1):
-            return list(every)
-        spread = FloatRange(low=self.low, high=self.high, log=self.log).grid(points)
-        return list(dict.fromkeys(round(float(v)) for v in spread))
+        """All values of a stepped or short range; else at most `points` of them, evenly spaced on its own scale."""
+        count = self.steps()
+        if count <= points or (self.step > 1 and count <= 10_000):
+            return list(range(self.low, self.high + 1, self.step))
+        if self.log:
+            spread = FloatRange(low=self.low, high=self.high, log=True)
+            return list(dict.fromkeys(round(spread.at(i / (points - 1))) for i in range(points)))
+        return list(dict.fromkeys(self.nth(i * (count - 1) // (points - 1)) for i in range(points)))
 
 
 class Categorical(_Distribution):

@@ -68,7 +68,9 @@ class Dataset(_Part):
     """What to learn from."""
 
     name: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    version: int | None = Field(None, ge=1, description="of an uploaded dataset; the newest when it is not given")
+    version: int | None = Field(
+        None, ge=1, lt=2**31, description="of an uploaded dataset; the newest when it is not given"
+    )
     options: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
         max_length=32,
@@ -115,6 +117,11 @@ class AnchorDelta(_Part):
 
     delta: float = Field(gt=0)
     unit: DeltaUnit = "SIGMA"
+
+    @property
+    def label(self) -> str:
+        """The name that it bears in tables and answers, such as `1.345 SIGMA`."""
+        return f"{self.delta:.12g} {self.unit}"
 
 
 Anchor = Annotated[

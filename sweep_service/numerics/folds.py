@@ -59,8 +59,8 @@ def lock_test_rows(
 ) -> tuple[Rows, Rows]:
     """Working rows and test rows.
 
-    A published split is taken as it is. TIME: the last rows in time. Otherwise whole groups at random, until
-    the share is reached.
+    A published split is taken as it is. TIME: the last rows in time. Otherwise whole groups at random, up to
+    the share.
 
     Raises:
         DataError: too few rows.
@@ -88,12 +88,21 @@ def lock_test_rows(
 
 
 def _take_groups(ids: Rows, rows: Rows, wanted: int, random: np.random.Generator) -> Rows:
+    """Whole groups in a random order, those passed over that would exceed the wanted number of rows.
+
+    Where each group alone would, the smallest is taken.
+    """
     names, place, sizes = np.unique(ids, return_inverse=True, return_counts=True)
     order = random.permutation(names.size)
-    filled = np.cumsum(sizes[order])
-    take = order[: int(np.searchsorted(filled, wanted, side="left")) + 1]
-    if take.size == names.size:
-        take = take[:-1]
+    if sizes.max() == 1:
+        take = order[: min(wanted, names.size - 1)]
+    else:
+        chosen, free = [], wanted
+        for group in order:
+            if sizes[group] <= free:
+                chosen.append(group)
+                free -= sizes[group]
+        take = np.array(chosen or [order[np.argmin(sizes[order])]])
     return rows[np.isin(place.reshape(-1), take)]
 
 

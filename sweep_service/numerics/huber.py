@@ -77,7 +77,8 @@ def minimax_k(contamination: float) -> float:
     if not 0 < contamination < 1:
         raise DataError(f"contamination is a share between 0 and 1, not {contamination}.")
     wanted = contamination / (1 - contamination)
-    return float(brentq(lambda k: 2 * _phi(k) / k - 2 * float(ndtr(-k)) - wanted, 1e-6, 40.0))
+    lowest = 0.5 / (1 + wanted)  # there the left side, about 0.8 / k - 1, is above what is wanted
+    return float(brentq(lambda k: 2 * _phi(k) / k - 2 * float(ndtr(-k)) - wanted, lowest, 40.0, xtol=1e-15))
 
 
 def gaussian_efficiency(k: float) -> float:

@@ -49,10 +49,13 @@ def evaluate_many(
         (...,): means over outputs and (weighted) rows.
 
     Raises:
-        DataError: MAPE where some y is 0; HUBER without delta, PINBALL without tau; an unknown metric.
+        DataError: MAPE where some y is 0; HUBER without delta, PINBALL without tau; an unknown metric; weights
+            that are all 0.
     """
-    error = y - prediction
+    error = np.where(np.isfinite(prediction), y - prediction, np.nan)
     w = np.ones(y.shape[0]) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not w.sum() > 0:
+        raise DataError("The weights of the held-out rows are all 0: nothing can be measured on them.")
     if metric in {"MAE", "RMSE", "HUBER", "PINBALL", "MAPE"}:
         rows = _loss_of_rows(metric, y, error, delta, tau).mean(axis=-1)
         mean = rows @ w / w.sum()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve
 
 Floats = NDArray[np.float64]
 MAD_TO_SIGMA = 0.6744897501960817
@@ -49,6 +50,10 @@ def huber_irls(
         tolerance: on the largest change of a coefficient, relative to the scale.
     """
     n, p = X.shape
+    if ridge and p > n:  # the ridge's solution lies in the span of the rows: n coordinates are enough
+        u, size, v = np.linalg.svd(X, full_matrices=False)
+        fit = huber_irls(u * size, y, k, ridge, max_iterations, tolerance)
+        return replace(fit, coefficients=np.concatenate([fit.coefficients[:1], fit.coefficients[1:] @ v]))
     A = np.column_stack([np.ones(n), X])
     penalty = np.diag([0.0, *([ridge] * p)])
     beta = _solve(A, y, np.ones(n), penalty)
@@ -72,9 +77,8 @@ def huber_irls(
 
 def _solve(A: Floats, y: Floats, weights: Floats, penalty: Floats) -> Floats:
     """Weighted least squares; without a penalty by a factorisation of A itself, which loses fewer digits."""
-    if penalty.any():
-        solution = np.linalg.lstsq(A.T @ (weights[:, None] * A) + penalty, A.T @ (weights * y), rcond=None)[0]
-    else:
-        root = np.sqrt(weights)
-        solution = np.linalg.lstsq(root[:, None] * A, root * y, rcond=None)[0]
-    return np.asarray(solution, dtype=np.float64)
+    if penalty.any():  # positive definite, also where there are more columns than rows
+        normal = A.T @ (weights[:, None] * A) + penalty
+        return np.asarray(solve(normal, A.T @ (weights * y), assume_a="pos"), dtype=np.float64)
+    root = np.sqrt(weights)
+    return np.asarray(np.linalg.lstsq(root[:, None] * A, root * y, rcond=None)[0], dtype=np.float64)

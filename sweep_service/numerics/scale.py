@@ -15,10 +15,13 @@ Floats = NDArray[np.float64]
 Method = Literal["HUBER_IRLS", "HUBER_IRLS_RIDGE", "MEDIAN_RESIDUALS"]
 IQR_TO_SIGMA = 1.349
 RIDGE_ROWS_PER_COLUMN = 5
+RIDGE = 0.1
+"""In rows: the ridge is this times n."""
 
 _HOW = {
     "HUBER_IRLS": "a Huber linear fit (k = 1.345)",
-    "HUBER_IRLS_RIDGE": "a Huber linear fit (k = 1.345) with a ridge, since there are few rows a column",
+    "HUBER_IRLS_RIDGE": "a Huber linear fit (k = 1.345) with a ridge, since there are few rows a column, corrected "
+    "for the noise that the ridge fits",
     "MEDIAN_RESIDUALS": "the median, since there are no columns to fit",
 }
 
@@ -45,12 +48,28 @@ def residual_sigma(X: Floats, y: Floats) -> Scale:
     if X.shape[1] == 0:
         method, residuals = "MEDIAN_RESIDUALS", y - np.median(y)
     elif X.shape[1] > y.size / RIDGE_ROWS_PER_COLUMN:
-        method, residuals = "HUBER_IRLS_RIDGE", huber_irls(X, y, ridge=0.1 * y.size).residuals
+        method = "HUBER_IRLS_RIDGE"
+        residuals = huber_irls(X, y, ridge=RIDGE * y.size).residuals * _ridge_correction(X)
     else:
         method, residuals = "HUBER_IRLS", huber_irls(X, y).residuals
     sigma, statistic = _spread(residuals, float(np.ptp(y)))
     words = {"MAD": "MAD/0.6745", "IQR": "IQR/1.349 (the MAD is 0)", "SD": "the sd (MAD and IQR are 0)"}[statistic]
     return Scale(sigma, method, statistic, f"sigma = {sigma:.4g}: {words} of the residuals of {_HOW[method]}.")
+
+
+def _ridge_correction(X: Floats) -> float:
+    """sqrt(n / tr((I - H)^2)), H the ridge's hat matrix: how much smaller than the noise its residuals are.
+
+    With more columns than rows they are smaller by an order of magnitude, and sigma with them.
+    """
+    n = X.shape[0]
+    centred = X - X.mean(axis=0)
+    small = centred @ centred.T if X.shape[1] > n else centred.T @ centred
+    squares = np.maximum(np.linalg.eigvalsh(small), 0.0)
+    kept = np.sum((RIDGE * n / (RIDGE * n + squares)) ** 2)
+    # The intercept fits one dimension whole; those that no column reaches are not fitted at all.
+    untouched = n - 1 - squares.size
+    return float(np.sqrt(n / (kept + untouched)))
 
 
 def _spread(residuals: Floats, span: float) -> tuple[float, Literal["MAD", "IQR", "SD"]]:

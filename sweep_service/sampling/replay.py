@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweep_service.core.ports import Observation
 from sweep_service.core.search_space import SearchSpace
-from sweep_service.sampling.distributions import to_optuna
+from sweep_service.sampling.distributions import encode, to_optuna
 
 
 def rebuild(
@@ -28,7 +28,9 @@ def rebuild(
 
 
 def _frozen(space: SearchSpace, observation: Observation) -> FrozenTrial:
-    searched = [p for p in space.searched() if p.name in observation.parameters and p.distribution is not None]
+    searched = {
+        p.name: p.distribution for p in space if p.name in observation.parameters and p.distribution is not None
+    }
     known = observation.value is not None and math.isfinite(observation.value)
     pruned = known and observation.pruned_at is not None
     state = TrialState.PRUNED if pruned else TrialState.COMPLETE if known else TrialState.FAIL
@@ -37,6 +39,6 @@ def _frozen(space: SearchSpace, observation: Observation) -> FrozenTrial:
         value=observation.value if known else None,
         # TPE ranks pruned trials behind the complete ones, by the step that they reached and by what stood there.
         intermediate_values={observation.pruned_at: observation.value} if pruned else None,  # type: ignore[dict-item]
-        params={p.name: observation.parameters[p.name] for p in searched},
-        distributions={p.name: to_optuna(p.distribution) for p in searched if p.distribution is not None},
+        params={name: encode(d, observation.parameters[name]) for name, d in searched.items()},
+        distributions={name: to_optuna(d) for name, d in searched.items()},
     )

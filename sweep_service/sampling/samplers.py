@@ -15,11 +15,10 @@ from scipy.stats import qmc
 
 from sweep_service.core.ports import Observation, Sampled
 from sweep_service.core.search_space import Parameter, Params, SearchSpace, is_active
-from sweep_service.sampling.distributions import at, to_optuna
+from sweep_service.sampling.distributions import at, decode, encode, to_optuna
 from sweep_service.sampling.replay import rebuild
 
 STARTUP_TRIALS = 16
-GRID_LIMIT = 1_000_000
 
 
 def generation_seed(seed: int, generation: int) -> int:
@@ -69,12 +68,13 @@ def _tpe(
         sampler = TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=False, constant_liar=True)
         study = rebuild(space, history, sampler, maximize=maximize)
         groups = []
-        structural = [p.name for p in space.searched() if p.structural]
+        structural = {p.name: p.distribution for p in space if p.structural and p.distribution is not None}
         while count > 0:
             study.sampler = sampler
             first = _suggest(space, study.ask())
             settings = [first]
-            study.sampler = PartialFixedSampler({n: first[n] for n in structural if n in first}, sampler)
+            fixed = {name: encode(d, first[name]) for name, d in structural.items() if name in first}
+            study.sampler = PartialFixedSampler(fixed, sampler)
             while len(settings) < min(per_architecture, count):
                 settings.append(_suggest(space, study.ask()))
             groups.append(tuple(settings))
@@ -85,7 +85,7 @@ def _tpe(
 def _suggest(space: SearchSpace, trial: optuna.Trial) -> Params:
     def draw(parameter: Parameter) -> object:
         assert parameter.distribution is not None  # noqa: S101 - asked of searched parameters only
-        return trial._suggest(parameter.name, to_optuna(parameter.distribution))
+        return decode(parameter.distribution, trial._suggest(parameter.name, to_optuna(parameter.distribution)))
 
     # Optuna's public suggest_* methods take a distribution apart and put it together again; `_suggest` is what all
     # of them call.
@@ -167,17 +167,21 @@ def _grid(space: SearchSpace, first: int, count: int, per_architecture: int, poi
 
 def _grid_points(space: SearchSpace, points: int) -> Iterator[Params]:
     """Every point once, structural parameters outermost; an inactive parameter multiplies nothing."""
-    ordered = sorted(space, key=lambda p: not p.structural)
-    names = [p.name for p in ordered]
-    values = [[p.fixed] if p.distribution is None else p.distribution.grid(points) for p in ordered]
-    seen: set[str] = set()
-    conditional = any(p.when is not None for p in space)
-    for combination in itertools.islice(itertools.product(*values), GRID_LIMIT):
-        full = dict(zip(names, combination, strict=True))
-        point = _fill(space, lambda p, full=full: full[p.name])  # type: ignore[misc]
-        if conditional:
-            text = repr(sorted(point.items(), key=lambda item: item[0]))
-            if text in seen:
-                continue
-            seen.add(text)
-        yield point
+    ordered = sorted(space, key=lambda p: not p.structural)  # stable: parents still stand before their children
+
+    def onwards(i: int, values: Params) -> Iterator[Params]:
+        if i == len(ordered):
+            yield dict(values)
+            return
+        parameter = ordered[i]
+        if parameter.distribution is None:
+            choices: Sequence[object] = [parameter.fixed]
+        elif is_active(parameter.when, values):
+            choices = parameter.distribution.grid(points)
+        else:
+            yield from onwards(i + 1, values)
+            return
+        for choice in choices:
+            yield from onwards(i + 1, {**values, parameter.name: choice})
+
+    return onwards(0, {})

@@ -7,8 +7,10 @@ import io
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.engine import Engine
@@ -28,6 +30,26 @@ def _known(digest: str) -> str:
     return digest
 
 
+@contextmanager
+def _writing() -> Iterator[None]:
+    """What the disk refuses, in words; what the source of the bytes refuses is its own affair."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"The artifact could not be written ({error.strerror}): make room, then try again.") from error
+
+
+def _copy(source: BinaryIO, target: IO[bytes]) -> tuple[str, int]:
+    """Copy a stream; returns (sha256 hex, size)."""
+    hasher, size = hashlib.sha256(), 0
+    while block := source.read(CHUNK):
+        hasher.update(block)
+        size += len(block)
+        with _writing():
+            target.write(block)
+    return hasher.hexdigest(), size
+
+
 class FolderArtifacts:
     """Artifacts as files under one folder."""
 
@@ -39,28 +61,25 @@ class FolderArtifacts:
 
     def put(self, source: BinaryIO) -> tuple[str, int]:
         """Write beside, sync, rename: a reader sees the whole file or none."""
-        hasher, size = hashlib.sha256(), 0
-        try:
+        with _writing():
             self._root.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._root, delete=False) as copy:
-                try:
-                    while block := source.read(CHUNK):
-                        hasher.update(block)
-                        size += len(block)
-                        copy.write(block)
-                    copy.flush()
-                    os.fsync(copy.fileno())
-                except BaseException:
-                    Path(copy.name).unlink(missing_ok=True)
-                    raise
-            target = self._path(hasher.hexdigest())
-            target.parent.mkdir(exist_ok=True)
-            Path(copy.name).replace(target)
-        except OSError as error:
-            raise StoreError(
-                f"The artifact could not be written ({error.strerror}): make room, then try again."
-            ) from error
-        return hasher.hexdigest(), size
+            copy = tempfile.NamedTemporaryFile(dir=self._root, delete=False)  # noqa: SIM115 - closed below
+        try:
+            digest, size = _copy(source, copy)
+            with _writing():
+                copy.flush()
+                os.fsync(copy.fileno())
+                copy.close()
+                target = self._path(digest)
+                target.parent.mkdir(exist_ok=True)
+                Path(copy.name).replace(target)
+                _sync_folder(target.parent)
+        except BaseException:
+            with suppress(OSError):  # it would say again what could not be written
+                copy.close()
+            Path(copy.name).unlink(missing_ok=True)
+            raise
+        return digest, size
 
     def open(self, digest: str) -> BinaryIO:
         """Open for reading."""
@@ -71,7 +90,17 @@ class FolderArtifacts:
 
     def delete(self, digest: str) -> None:
         """Remove, if it is there."""
-        self._path(digest).unlink(missing_ok=True)
+        if _DIGEST.fullmatch(digest):
+            self._path(digest).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A renamed file is there after a power cut only once its folder is on the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class DatabaseArtifacts:
@@ -82,15 +111,10 @@ class DatabaseArtifacts:
 
     def put(self, source: BinaryIO) -> tuple[str, int]:
         """Digest first (through a temporary file where it is large), then all rows in one transaction."""
-        hasher, size = hashlib.sha256(), 0
         with tempfile.SpooledTemporaryFile(max_size=16 * CHUNK) as copy:
-            while block := source.read(CHUNK):
-                hasher.update(block)
-                size += len(block)
-                copy.write(block)
+            digest, size = _copy(source, copy)
             copy.seek(0)
-            digest = hasher.hexdigest()
-            with self._database.write() as connection:
+            with self._database.write(alone=f"artifact {digest}") as connection:
                 there = connection.execute(select(artifacts.c.digest).where(artifacts.c.digest == digest)).first()
                 if there is None:
                     row = {"digest": digest, "size": size, "created_at": self._database.now(connection)}
@@ -108,15 +132,18 @@ class DatabaseArtifacts:
                 raise NotFoundError(f"There is no artifact {digest}.")
             query = select(artifact_chunks.c.body).where(artifact_chunks.c.digest == digest)
             spool = tempfile.SpooledTemporaryFile(max_size=16 * CHUNK)  # noqa: SIM115 - the caller closes it
-            for (body,) in connection.execute(query.order_by(artifact_chunks.c.place)):
+            in_place = query.order_by(artifact_chunks.c.place).execution_options(yield_per=4)
+            for (body,) in connection.execute(in_place):
                 spool.write(bytes(body))
         spool.seek(0, io.SEEK_SET)
         return spool  # type: ignore[return-value]
 
     def delete(self, digest: str) -> None:
         """Remove, if it is there."""
+        if not _DIGEST.fullmatch(digest):
+            return
         with self._database.write() as connection:
-            connection.execute(delete(artifact_chunks).where(artifact_chunks.c.digest == _known(digest)))
+            connection.execute(delete(artifact_chunks).where(artifact_chunks.c.digest == digest))
             connection.execute(delete(artifacts).where(artifacts.c.digest == digest))
 
 

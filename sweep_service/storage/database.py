@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,20 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-    ProgrammingError,
-)
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from sweep_service.core.errors import StoreError
+from sweep_service.core.plain import dump_json
+from sweep_service.storage.sentences import sentence
 
-POOL_SIZE, POOL_OVERFLOW, BUSY_MS = 5, 10, 30_000
+POOL_SIZE, POOL_OVERFLOW, BUSY_MS, CONNECT_SECONDS = 5, 10, 30_000, 10
 _CLOCK = {
     "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
     "postgresql": "SELECT extract(epoch FROM clock_timestamp())::double precision",
@@ -36,25 +30,48 @@ def make_engine(url: str) -> Engine:
     Raises:
         StoreError: the address cannot be used.
     """
-    try:
-        address = make_url(url)
-    except ArgumentError:
-        raise StoreError(f"The database address cannot be read; write it such as {_EXAMPLES}.") from None
+    address = _address(url)
     kind = address.get_backend_name()
-    if kind == "postgresql" and address.get_driver_name() != "psycopg":
-        address = address.set(drivername="postgresql+psycopg")
     if kind not in _CLOCK:
         raise StoreError(f"{kind} is not a database that sweep-service knows; write it such as {_EXAMPLES}.")
-    if kind == "sqlite" and address.database not in {None, "", ":memory:"}:
-        Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
     try:
         if kind == "sqlite":
-            engine = create_engine(address, connect_args={"timeout": BUSY_MS / 1000})
+            _make_folder(address.database)
+            engine = create_engine(address, json_serializer=dump_json, connect_args={"timeout": BUSY_MS / 1000})
             _tune_sqlite(engine)
             return engine
-        return create_engine(address, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, pool_pre_ping=True)
+        wait = {} if "connect_timeout" in address.query else {"connect_timeout": CONNECT_SECONDS}
+        return create_engine(
+            address.set(drivername="postgresql+psycopg"),
+            json_serializer=dump_json,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_pre_ping=True,
+            connect_args=wait,
+        )
     except NoSuchModuleError as error:
-        raise StoreError(f"The database address cannot be used: {error}") from None
+        raise StoreError(f"The database address cannot be used ({error}).") from None
+
+
+def _address(url: str) -> URL:
+    """The parts of an address. What cannot be read is not repeated: there may be a password in it."""
+    beyond = url.partition("://")[2].partition("?")[0]
+    if url.startswith("postgres") and beyond.count("@") > 1:
+        raise StoreError("The database address has more than one @: write one that belongs to a password as %40.")
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise StoreError(f"The database address cannot be read; write it such as {_EXAMPLES}.") from None
+
+
+def _make_folder(database: str | None) -> None:
+    if database in {None, "", ":memory:"}:
+        return
+    folder = Path(str(database)).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"The database's folder cannot be made: {error.strerror} ({folder}).") from None
 
 
 _EXAMPLES = "sqlite:///sweeps.db or postgresql+psycopg://user:password@host/name"
@@ -87,21 +104,33 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads: one snapshot on SQLite."""
-        with _in_words(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that only reads, all of it from one snapshot."""
+        with _in_words(), self.engine.connect() as plain:
+            connection = plain.execution_options(isolation_level="REPEATABLE READ") if self.postgres else plain
+            with connection.begin():
+                yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it or nothing."""
+    def write(self, *, alone: str | None = None) -> Iterator[Connection]:
+        """A transaction that writes: all of it or nothing.
+
+        Args:
+            alone: what no other transaction of this name may do meanwhile; for those that look whether a row is
+                there before they insert it. (On SQLite every writer is alone.)
+        """
         with _in_words(), self.engine.connect() as plain:
             connection = plain.execution_options(writes=True)
             with connection.begin():
+                if alone is not None and self.postgres:
+                    connection.execute(_ALONE, {"name": alone})
                 yield connection
 
     def now(self, connection: Connection) -> float:
         """Seconds since 1970 by the database's clock."""
         return float(connection.execute(text(_CLOCK[self.engine.dialect.name])).scalar_one())
+
+
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 @contextmanager
@@ -110,31 +139,11 @@ def _in_words() -> Iterator[None]:
         yield
     except PoolTimeoutError:
         raise StoreError("All connections to the database are in use: try again, or give it more.") from None
-    except (OperationalError, InterfaceError) as error:
-        raise StoreError(_sentence(error)) from error
-    except ProgrammingError as error:
-        if "does not exist" not in str(error.orig):
+    except DBAPIError as error:
+        words = sentence(error)
+        if words is None:
             raise
-        raise StoreError(_sentence(error)) from error
-
-
-def _sentence(error: DBAPIError) -> str:
-    cause = error.orig
-    words = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-    lowered = words.lower()
-    if isinstance(cause, sqlite3.Error) and ("full" in lowered or "disk i/o" in lowered):
-        return (
-            f"The disk that holds the database is full or broken ({words}): nothing was written; make room and go on."
-        )
-    if "no such table" in lowered or "does not exist" in lowered:
-        return f"The database has no tables of this service yet ({words}): run `sweep-service db upgrade`."
-    if "locked" in lowered:
-        return f"The database was busy for {BUSY_MS // 1000} s ({words}): nothing was written; try again."
-    if "readonly" in lowered or "unable to open" in lowered:
-        return f"The database file cannot be opened or written ({words})."
-    if error.connection_invalidated or "connect" in lowered:
-        return f"The database cannot be reached ({words}): nothing was written; it is tried again when it is back."
-    return f"The database refused ({words}): nothing was written."
+        raise StoreError(words) from error
 
 
 def moment(seconds: float | None) -> datetime | None:

@@ -7,14 +7,16 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
+from sweep_service.core.plain import finite_only, plain_text
 from sweep_service.core.run import Purpose, RunOutcome, RunState
-from sweep_service.core.sweep import EndReason, SweepState
+from sweep_service.core.sweep import SweepState
 from sweep_service.core.task import Generation, PackResult, TaskKind, TaskState
 from sweep_service.core.trial import TrialState
 from sweep_service.storage.ledger import OPEN_RUNS, OPEN_TRIALS, Ledger
 from sweep_service.storage.tables import runs, tasks, trials
 
 MAX_ATTEMPTS = 3
+_RAN_OUT = "the lease ran out: its worker was killed, stopped or cut off"
 Row = Mapping[Any, Any]
 
 
@@ -72,7 +74,10 @@ def write_outcomes(ledger: Ledger, task_id: int, result: PackResult) -> None:
     if ended:
         ledger.event("TRIALS_ENDED", {"numbers": ended})
     if len(fresh) < len(known):
-        requeue(ledger, task_id)
+        row = ledger.connection.execute(select(tasks).where(tasks.c.id == task_id)).mappings().one()
+        reason = f"the pack ended without a word on {len(known) - len(fresh)} of its runs"
+        # Without any progress it counts, lest it comes back for ever.
+        give_back(ledger, row, reason=reason, counts=not fresh)
 
 
 _RUN_ENDS = (
@@ -111,10 +116,10 @@ def _end_row(ledger: Ledger, outcome: RunOutcome) -> dict[str, Any]:
         "v_state": outcome.state.value,
         "v_best_epoch": outcome.best_epoch,
         "v_epochs": outcome.epochs,
-        "v_metrics": dict(outcome.metrics),
+        "v_metrics": finite_only(outcome.metrics),
         "v_details": dict(outcome.details),
         "v_curve": outcome.curve,
-        "v_reason": outcome.reason,
+        "v_reason": None if outcome.reason is None else plain_text(outcome.reason),
         "v_ended_at": ledger.now,
     }
 
@@ -198,12 +203,10 @@ def _count_trial(ledger: Ledger, state: TrialState) -> None:
         ledger.count(name)
 
 
-def requeue(ledger: Ledger, task_id: int, attempt: int | None = None) -> None:
+def _requeue(ledger: Ledger, task_id: int, attempt: int) -> None:
     """The task waits again, its open runs too."""
-    values: dict[str, Any] = {"state": TaskState.QUEUED.value, "worker_id": None, "expires_at": None}
-    if attempt is not None:
-        values["attempt"] = attempt
-    ledger.connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
+    waits = {"state": TaskState.QUEUED.value, "attempt": attempt, "worker_id": None, "expires_at": None}
+    ledger.connection.execute(update(tasks).where(tasks.c.id == task_id).values(waits | {"ended_at": None}))
     mine = (runs.c.task_id == task_id, runs.c.state == RunState.RUNNING.value)
     ledger.connection.execute(update(runs).where(*mine).values(state=RunState.WAITING.value))
 
@@ -219,15 +222,19 @@ def give_back(ledger: Ledger, row: Row, *, reason: str | None, counts: bool) -> 
         ledger.cancel_open(waiting_only=True)
         ledger.step()
     elif attempt < MAX_ATTEMPTS:
-        requeue(ledger, row["id"], attempt)
+        _requeue(ledger, row["id"], attempt)
     elif row["kind"] == TaskKind.TRAIN.value:
         _halve_or_fail(ledger, row, reason or "it failed without a word")
     else:
-        _close_task(ledger, row["id"])
-        ledger.row["error"] = f"{row['kind']} failed {attempt} times: {reason}"
-        ledger.cancel_open(waiting_only=False)
-        ledger.drop_queued()
-        ledger.go(SweepState.FAILED, EndReason.ERROR)
+        ledger.fail(f"{row['kind']} failed {attempt} times: {reason}")
+
+
+def give_back_late(ledger: Ledger) -> None:
+    """Leases of the sweep that ran out go back to the queue; no attempt counts: nobody knows what the pack did."""
+    late = (tasks.c.sweep_id == ledger.id, tasks.c.state == TaskState.LEASED.value, tasks.c.expires_at < ledger.now)
+    query = select(tasks).where(*late).order_by(tasks.c.id).with_for_update()
+    for row in ledger.connection.execute(query).mappings().all():
+        give_back(ledger, row, reason=_RAN_OUT, counts=False)
 
 
 def _halve_or_fail(ledger: Ledger, row: Row, reason: str) -> None:
@@ -256,7 +263,7 @@ def _close_task(ledger: Ledger, task_id: int) -> None:
 def _end_runs(ledger: Ledger, task_id: int, state: RunState, reason: str) -> None:
     mine = (runs.c.task_id == task_id, runs.c.state.in_(OPEN_RUNS))
     count = ledger.connection.execute(select(func.count()).select_from(runs).where(*mine)).scalar_one()
-    values = {"state": state.value, "reason": reason, "ended_at": ledger.now}
+    values = {"state": state.value, "reason": plain_text(reason), "ended_at": ledger.now}
     ledger.connection.execute(update(runs).where(*mine).values(values))
     if state is RunState.FAILED:
         ledger.count("runs_failed", int(count))

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sweep_service.core.errors import NotFoundError
+from sweep_service.core.plain import plain_text
 from sweep_service.core.run import OPEN_RUN_STATES, RunState
 from sweep_service.core.sweep import ENDED, EndReason, SweepState, final_state, next_step
 from sweep_service.core.task import Pack, TaskKind, TaskState
@@ -146,10 +147,21 @@ class Ledger:
             .values(trial_values)
         )
 
-    def drop_queued(self) -> None:
-        """Queued tasks of the sweep are done with."""
-        mine = (tasks.c.sweep_id == self.id, tasks.c.state == TaskState.QUEUED.value)
+    def close_tasks(self, *states: TaskState) -> None:
+        """Tasks of the sweep in these states are done with; whoever has leased one hears it at the fence."""
+        mine = (tasks.c.sweep_id == self.id, tasks.c.state.in_([s.value for s in states]))
         self.connection.execute(update(tasks).where(*mine).values(state=TaskState.DONE.value, ended_at=self.now))
+
+    def fail(self, error: str) -> None:
+        """The sweep cannot go on: what is complete stays, all else ends with it."""
+        self.row["error"] = plain_text(error)
+        self.close_tasks(TaskState.QUEUED, TaskState.LEASED)
+        self.cancel_open(waiting_only=False)
+        if self.state is SweepState.CANCELLING:
+            self.go(SweepState.CANCELLED)
+            return
+        self.row["end_reason"] = EndReason.ERROR.value
+        self.go(SweepState.FAILED)
 
     def _busy_thinking(self) -> bool:
         """A PLAN or CONCLUDE stands already: it will queue what follows."""

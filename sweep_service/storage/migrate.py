@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -106,14 +107,34 @@ def _alone(engine: Engine, url: str) -> Iterator[None]:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
         return
     database = make_url(url).database
-    path = Path(f"{database}.migrating") if database and database != ":memory:" else None
-    try:
-        opened = path.open("w") if path is not None else nullcontext()
-    except OSError as error:
-        raise StoreError(f"The database's folder cannot be written: {error.strerror} ({path}).") from None
-    with opened as lock:
-        if lock is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    if not database or database == ":memory:":
         yield
-    if path is not None:
-        path.unlink(missing_ok=True)
+        return
+    path = Path(f"{database}.migrating")
+    with _locked(path):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    while True:
+        try:
+            opened = path.open("w")
+        except OSError as error:
+            raise StoreError(f"The database's folder cannot be written: {error.strerror} ({path}).") from None
+        with opened as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Whoever had it before has removed the file: a lock on that is no lock.
+            if _is_file(path, lock.fileno()):
+                yield
+                return
+
+
+def _is_file(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select
 
 from sweep_service.core.duration import seconds_of
 from sweep_service.core.errors import ConflictError, NotFoundError
 from sweep_service.core.event import Event
 from sweep_service.core.ports import StoredDataset, WorkerInfo
-from sweep_service.core.run import Purpose, Run, RunState
+from sweep_service.core.run import Purpose, Run
 from sweep_service.core.sweep import ENDED, Counters, EndReason, Sweep, SweepState
 from sweep_service.core.task import TaskKind, TaskState
 from sweep_service.core.trial import Trial, TrialState
 from sweep_service.storage.database import Database
+from sweep_service.storage.endings import give_back_late
 from sweep_service.storage.ledger import Ledger
 from sweep_service.storage.mapping import dataset_of, event_of, run_of, sweep_of, trial_of, worker_of
 from sweep_service.storage.tables import (
@@ -50,7 +51,8 @@ class SqlSweepStore:
         self, spec: Mapping[str, Any], *, idempotency_key: str | None = None, body_digest: str | None = None
     ) -> tuple[Sweep, bool]:
         """Store a sweep with its first PLAN task."""
-        with self._database.write() as connection:
+        # Alone, so that one key makes one sweep, and pages (by `seq`) never get a sweep in between later.
+        with self._database.write(alone="sweeps") as connection:
             if idempotency_key is not None:
                 first = self._of_key(connection, idempotency_key, body_digest or "")
                 if first is not None:
@@ -206,7 +208,7 @@ class SqlSweepStore:
         self, name: str, digest: str, source_digest: str, media_type: str, size: int, summary: Mapping[str, Any]
     ) -> StoredDataset:
         """The next version, or the newest where it is the same."""
-        with self._database.write() as connection:
+        with self._database.write(alone="datasets") as connection:
             query = select(datasets).where(datasets.c.name == name).order_by(datasets.c.version.desc()).limit(1)
             newest = connection.execute(query).mappings().first()
             if newest is not None and newest["source_digest"] == source_digest:
@@ -306,9 +308,7 @@ def _stop(ledger: Ledger) -> bool:
     if ledger.state not in {SweepState.QUEUED, SweepState.RUNNING, SweepState.PAUSED}:
         _refuse(ledger, "stopped", "QUEUED, RUNNING or PAUSED")
     ledger.go(SweepState.STOPPING, EndReason.STOPPED)
-    ledger.drop_queued()
-    waiting = (runs.c.sweep_id == ledger.id, runs.c.state == RunState.WAITING.value)
-    ledger.connection.execute(update(runs).where(*waiting).values(state=RunState.CANCELLED.value, ended_at=ledger.now))
+    ledger.close_tasks(TaskState.QUEUED)
     ledger.cancel_open(waiting_only=True)
     ledger.step()
     return True
@@ -317,8 +317,10 @@ def _stop(ledger: Ledger) -> bool:
 def _cancel(ledger: Ledger) -> bool:
     if ledger.state in ENDED or ledger.state is SweepState.CANCELLING:
         return False
+    # A worker that was killed ends nothing any more, and there may be none that gives its lease back for it.
+    give_back_late(ledger)
     ledger.go(SweepState.CANCELLING, EndReason.CANCELLED)
-    ledger.drop_queued()
+    ledger.close_tasks(TaskState.QUEUED)
     ledger.cancel_open(waiting_only=True)
     ledger.step()
     return True

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from sweep_service.core.errors import LeaseLostError, NotFoundError
 from sweep_service.core.lease import Lease, Renewal
+from sweep_service.core.plain import plain_text
 from sweep_service.core.run import Run, RunState
-from sweep_service.core.sweep import CLAIMABLE, EndReason, SweepState
+from sweep_service.core.sweep import CLAIMABLE, SweepState
 from sweep_service.core.task import Conclusion, Generation, PackResult, PackWork, TaskKind, TaskState
 from sweep_service.core.trial import Trial, TrialState
 from sweep_service.storage.database import Database, moment_of
-from sweep_service.storage.endings import give_back, write_generation, write_outcomes
+from sweep_service.storage.endings import give_back, give_back_late, write_generation, write_outcomes
 from sweep_service.storage.ledger import OPEN_RUNS, Ledger
 from sweep_service.storage.mapping import run_of, task_of, trial_of
 from sweep_service.storage.tables import runs, sweeps, tasks, trials, workers
@@ -35,11 +37,12 @@ class SqlTaskQueue:
         self, worker_id: str, *, host: str, pid: int, device: str, version: str, info: Mapping[str, Any]
     ) -> None:
         """Insert or replace."""
-        with self._database.write() as connection:
+        with self._database.write(alone="workers") as connection:
             now = self._database.now(connection)
             connection.execute(delete(workers).where(workers.c.id == worker_id))
-            row = {"id": worker_id, "host": host, "pid": pid, "device": device, "version": version, "info": dict(info)}
-            connection.execute(insert(workers).values(row | {"started_at": now, "seen_at": now}))
+            row: dict[str, Any] = {"id": worker_id, "pid": pid, "version": version, "info": dict(info)}
+            row |= {"host": plain_text(host), "device": plain_text(device), "started_at": now, "seen_at": now}
+            connection.execute(insert(workers).values(row))
 
     def worker_seen(self, worker_id: str) -> None:
         """It lives."""
@@ -51,13 +54,19 @@ class SqlTaskQueue:
 
     def forget_worker(self, worker_id: str) -> None:
         """Good-bye: its leases go back without an attempt."""
-        with self._database.write() as connection:
-            now = self._database.now(connection)
-            held = select(tasks).where(tasks.c.worker_id == worker_id, tasks.c.state == TaskState.LEASED.value)
-            for row in connection.execute(held.order_by(tasks.c.sweep_id, tasks.c.id)).mappings().all():
-                ledger = Ledger(connection, row["sweep_id"], now)
-                give_back(ledger, row, reason=None, counts=False)
+        held = select(tasks).where(tasks.c.worker_id == worker_id, tasks.c.state == TaskState.LEASED.value)
+        with self._database.read() as connection:
+            found = {row["sweep_id"] for row in connection.execute(held).mappings()}
+        # A transaction for each: whoever holds one sweep's row never waits for another's.
+        for sweep_id in sorted(found):
+            with suppress(NotFoundError), self._database.write() as connection:
+                ledger = Ledger(connection, sweep_id, self._database.now(connection))
+                # Read again now that the sweep is ours: a lease may have run out and been given to another.
+                mine = connection.execute(held.where(tasks.c.sweep_id == sweep_id).order_by(tasks.c.id)).mappings()
+                for row in mine.all():
+                    give_back(ledger, row, reason=None, counts=False)
                 ledger.save()
+        with self._database.write() as connection:
             connection.execute(delete(workers).where(workers.c.id == worker_id))
 
     # --- leases ------------------------------------------------------------------------------------------------
@@ -102,8 +111,9 @@ class SqlTaskQueue:
 
     def _begin(self, connection: Connection, row: Mapping[Any, Any], worker_id: str, now: float) -> None:
         ledger = Ledger(connection, row["sweep_id"], now)
-        if ledger.state is SweepState.QUEUED:
+        if ledger.row["started_at"] is None:
             ledger.row["started_at"] = now
+        if ledger.state is SweepState.QUEUED:
             ledger.go(SweepState.RUNNING)
         if row["kind"] == TaskKind.TRAIN.value:
             mine = (runs.c.task_id == row["id"], runs.c.state.in_(OPEN_RUNS))
@@ -118,18 +128,18 @@ class SqlTaskQueue:
         ledger.save()
 
     def _reap(self, connection: Connection, now: float) -> None:
-        """Leases that ran out go back to the queue; no attempt counts, since nobody knows what the pack did."""
+        """Leases that ran out go back to the queue, of sweeps that nobody else is writing about."""
         late = (
-            select(tasks)
+            select(tasks.c.sweep_id)
             .join(sweeps, sweeps.c.id == tasks.c.sweep_id)
             .where(tasks.c.state == TaskState.LEASED.value, tasks.c.expires_at < now)
             .order_by(tasks.c.sweep_id, tasks.c.id)
             .limit(_REAP_AT_ONCE)
             .with_for_update(skip_locked=True, of=[tasks, sweeps])
         )
-        for row in connection.execute(late).mappings().all():
-            ledger = Ledger(connection, row["sweep_id"], now)
-            give_back(ledger, row, reason="the lease ran out: its worker was killed, stopped or cut off", counts=False)
+        for sweep_id in dict.fromkeys(connection.execute(late).scalars()):
+            ledger = Ledger(connection, sweep_id, now)
+            give_back_late(ledger)
             ledger.save()
 
     def renew(self, lease: Lease, lease_seconds: float) -> Renewal:
@@ -256,8 +266,5 @@ class SqlTaskQueue:
         """The sweep cannot go on."""
         with self._database.write() as connection:
             ledger = self._done(connection, lease)
-            ledger.row["error"] = reason
-            ledger.drop_queued()
-            ledger.cancel_open(waiting_only=False)
-            ledger.go(SweepState.FAILED, EndReason.ERROR)
+            ledger.fail(reason)
             ledger.save()

@@ -116,9 +116,11 @@ def fold_arrays(prepared: Prepared, fold: Fold) -> FoldArrays:
     """A fold's arrays.
 
     Raises:
-        DataError: the target is constant on the fold's training rows.
+        DataError: the target is constant on the fold's training rows, or they all weigh nothing.
     """
     table, work = prepared.table, prepared.work_rows
+    if table.weight is not None and not table.weight[fold.train].any():
+        raise DataError("The weights of the training rows of a fold are all 0: there is nothing to learn there.")
     design = fit_design(table, fold.train)
     target = table.target[work]
     train = np.searchsorted(work, fold.train)

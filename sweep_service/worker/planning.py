@@ -44,6 +44,7 @@ class SweepPlanner:
     ) -> Generation:
         """The next generation; the first one carries the `data` report."""
         sweep = SweepSpec.model_validate(spec)
+        history = sorted(history, key=lambda t: t.number)  # in whatever order they ended
         report = describe(self._source.prepared(sweep), sweep)
         planned = sum(1 for t in history if t.anchor is None)
         count = min(sweep.sampler.generation_size, sweep.budget.max_trials - planned)
@@ -60,7 +61,7 @@ class SweepPlanner:
             grid_points=sweep.sampler.grid_points,
         )
         shape = (int(str(report["inputs"])), int(str(report["outputs"])))
-        seen = {t.signature for t in history} if sweep.sampler.name == "GRID" else set()
+        seen = {_settings(t.parameters) for t in history if t.anchor is not None}
         trials = make_trials(sweep, sampled.groups, shape, generation, len(history), seen)
         known = {k.removeprefix("SEARCH/"): v for k, v in slots.items() if k.startswith("SEARCH/")}
         packs, _ = cut_packs(trials, Purpose.SEARCH, sweep.folds(), sweep.search_repeats(), sweep.seed, known)
@@ -119,31 +120,40 @@ def make_trials(
     first_number: int,
     anchored: set[str],
 ) -> list[NewTrial]:
-    """Number the sampled settings, and add the anchors to each group (signatures in `anchored` have theirs)."""
+    """Number the sampled settings, and add the anchors to each group.
+
+    They take the other settings of the group's first trial. GRID's first trials have all the same of these, so
+    that anchors would be held to one learning rate: there they take each of the grid's other settings once
+    (`anchored` are those that have theirs), as every delta of the grid does.
+    """
     trials: list[NewTrial] = []
     unit = delta_unit(sweep)
 
-    def add(group: int, anchor: str | None, loss: str, parameters: Params, delta_in: str) -> str:
+    def add(group: int, anchor: str | None, loss: str, parameters: Params, delta_in: str) -> None:
         name = signature(structure_of(sweep, parameters, shape))
         number = first_number + len(trials)
         trials.append(NewTrial(number, generation, group, anchor, loss, parameters, delta_in, name))
-        return name
 
-    once = sweep.sampler.name == "GRID"
+    grid = sweep.sampler.name == "GRID"
     for g, settings in enumerate(groups):
-        name = ""
         for parameters in settings:
-            name = add(g, None, "HUBER", dict(parameters), unit)
-        if once and name in anchored:
-            continue
-        anchored.add(name)
-        rest = {k: v for k, v in settings[0].items() if k != "delta"}
-        for anchor in sweep.anchor_list():
-            if isinstance(anchor, AnchorDelta):
-                add(g, f"{anchor.delta:g} {anchor.unit}", "HUBER", {"delta": anchor.delta, **rest}, anchor.unit)
-            else:
-                add(g, anchor, anchor, dict(rest), unit)
+            add(g, None, "HUBER", dict(parameters), unit)
+        for parameters in settings if grid else settings[:1]:
+            if grid and _settings(parameters) in anchored:
+                continue
+            anchored.add(_settings(parameters))
+            rest = {k: v for k, v in parameters.items() if k != "delta"}
+            for anchor in sweep.anchor_list():
+                if isinstance(anchor, AnchorDelta):
+                    add(g, anchor.label, "HUBER", {"delta": anchor.delta, **rest}, anchor.unit)
+                else:
+                    add(g, anchor, anchor, dict(rest), unit)
     return trials
+
+
+def _settings(parameters: Mapping[str, Any]) -> str:
+    """A name for the settings other than delta."""
+    return repr(sorted((k, v) for k, v in parameters.items() if k != "delta"))
 
 
 def finalists(sweep: SweepSpec, history: Sequence[Trial]) -> list[Trial]:
@@ -175,7 +185,8 @@ def fixed_epochs(sweep: SweepSpec, trial: int, runs: Sequence[Run]) -> int:
 
 def _observation(trial: Trial, sweep: SweepSpec) -> Observation:
     pruned = trial.state is TrialState.PRUNED
-    value = trial.values.get(sweep.objective.metric) if pruned or trial.state is TrialState.COMPLETE else None
+    learned = (pruned or trial.state is TrialState.COMPLETE) and not trial.excluded
+    value = trial.values.get(sweep.objective.metric) if learned else None
     # The last rung stands for the epoch: which of the rungs it was is not kept, and a sampler ranks all pruned
     # trials behind the complete ones anyway.
     at = sweep.pruner.rungs[-1] if pruned and sweep.pruner is not None and sweep.pruner.rungs else None

@@ -68,12 +68,18 @@ class MemberScore:
         )
         for epoch in range(len(values)):
             if not finite[epoch]:
-                self._failure = f"diverged at epoch {len(self._values) + 1}: the network's output is not finite"
-                self.done = True
+                self._fail(f"diverged at epoch {len(self._values) + 1}: its output or its loss is not finite")
+                return
+            if math.isnan(values[epoch]):
+                self._fail(f"{self._objective.metric} is not defined on the {len(target)} held-out rows of its fold")
                 return
             self._take(float(values[epoch]), float(train_loss[epoch]), inside[epoch])
             if self.done:
                 return
+
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+        self.done = True
 
     def _take(self, value: float, loss: float, prediction: NDArray[np.float64]) -> None:
         self._values.append(value)

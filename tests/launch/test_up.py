@@ -128,6 +128,23 @@ def test_a_killed_worker_is_started_again_and_each_time_later(start_up: StartUp)
     up.await_member("worker", other_than=dead)
 
 
+def test_a_worker_that_cannot_train_says_why_and_costs_no_trial_anything(
+    start_up: StartUp, http: httpx.Client, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "tensorflow.py").write_text("raise ImportError('libcuda is not what it was')")
+    up = start_up(PYTHONPATH=str(broken))
+    url = up.await_ready()
+    sweep = http.post(f"{url}/v1/sweeps", json={"dataset": "diabetes", "budget": {"max_trials": 4}}).json()["id"]
+    up.process.await_text("Its last words: Error: The training process did not start")  # told from the second time on
+    assert "worker-0 ended with exit code 1" in up.process.text()
+    found = http.get(f"{url}/v1/sweeps/{sweep}").json()
+    assert found["state"] == "RUNNING"
+    assert found["counters"]["trials_failed"] == 0
+    assert "libcuda is not what it was" in (tmp_path / "data" / "logs" / "worker-0.log").read_text()
+
+
 def test_ctrl_c_drains_with_exit_code_0_and_leaves_no_process(start_up: StartUp, http: httpx.Client) -> None:
     up = start_up()
     url = up.await_ready()

@@ -7,13 +7,14 @@ import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from sweep_service.api.errors import ProblemError
+from sweep_service.api.paging import PageSize, make_token, read_token
 from sweep_service.api.schemas import dataset_json, finite, finite_object
 from sweep_service.api.service import Service, only_query, service_of
 from sweep_service.datasets.catalog import CatalogEntry, catalog
@@ -21,6 +22,8 @@ from sweep_service.datasets.files import MEDIA_TYPES, Limits, normalise_upload
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+Version = Annotated[int | None, Query(ge=1, lt=2**31)]
+LISTED, PLACE = "datasets", re.compile(r"[01] [A-Za-z0-9._-]{1,128} \d{10}", re.ASCII)
 UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -66,16 +69,21 @@ def _store(service: Service, name: str, kind: str, source: Path, source_digest: 
 
 
 @router.get("")
-def list_datasets(request: Request) -> dict[str, Any]:
-    """All datasets: built in, and all versions of the uploaded ones."""
-    only_query(request)
-    builtin = [_builtin_json(e) for e in catalog()]
-    uploaded = [dataset_json(d) for d in service_of(request).store.datasets()]
-    return finite_object({"datasets": builtin + uploaded, "next_page_token": ""})
+def list_datasets(request: Request, page_size: PageSize = 1000, page_token: str = "") -> dict[str, Any]:
+    """The built-in datasets, then all versions of the uploaded ones, by name."""
+    only_query(request, "page_size", "page_token")
+    after = read_token(LISTED, page_token, PLACE) or ""
+    found = {f"0 {e.name} {0:010}": _builtin_json(e) for e in catalog()}
+    found |= {f"1 {d.name} {d.version:010}": dataset_json(d) for d in service_of(request).store.datasets()}
+    places = sorted(place for place in found if place > after)
+    shown = places[:page_size]
+    following = shown[-1] if len(places) > page_size else None
+    token = make_token(LISTED, following)
+    return finite_object({"datasets": [found[p] for p in shown], "next_page_token": token})
 
 
 @router.get("/{name}")
-def get_dataset(request: Request, name: str, version: int | None = None) -> dict[str, Any]:
+def get_dataset(request: Request, name: str, version: Version = None) -> dict[str, Any]:
     """One dataset; the newest version unless one is named."""
     only_query(request, "version")
     entry = next((e for e in catalog() if e.name == name), None)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from sweep_service import __version__
+from sweep_service.api.errors import problem
 from sweep_service.api.schemas import finite_object, worker_json
 from sweep_service.api.service import only_query, service_of
 from sweep_service.core.errors import StoreError
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["operations"])
 ALIVE_SECONDS = 90.0
 
@@ -24,12 +27,12 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(request: Request) -> Response:
-    """The database answers too; else 503 and what is wrong."""
-    store = service_of(request).store
+    """The database answers too; else 503. Why not is in the log: this route will need no key."""
     try:
-        store.queue_depth()
+        service_of(request).store.queue_depth()
     except StoreError as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, 503, headers={"Retry-After": "2"})
+        log.warning("not ready: %s", error)
+        return problem(503, "The database does not answer.")
     return JSONResponse({"status": "ready"})
 
 

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from sweep_service.analysis.answers import best_delta
 from sweep_service.api.body import read_json
 from sweep_service.api.errors import ProblemError
+from sweep_service.api.paging import PageSize, make_token, read_token
 from sweep_service.api.schemas import finite, finite_object, sweep_json
 from sweep_service.api.service import Service, only_query, service_of
+from sweep_service.core.errors import ConflictError
 from sweep_service.core.parsing import dump_spec, parse_spec
-from sweep_service.core.spec import SweepSpec
 from sweep_service.core.sweep import Sweep
 
 router = APIRouter(prefix="/v1", tags=["sweeps"])
-PageSize = Annotated[int, Query(ge=1, le=1000)]
+LISTED = "sweeps"
 POST_BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": SweepSpec.model_json_schema(), "example": {"dataset": "diabetes"}}},
-    }
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/SweepSpec"},
+                "example": {"dataset": "diabetes"},
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "The same key and body again give the first sweep instead of a second one.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        }
+    ],
 }
 
 
@@ -40,7 +53,8 @@ async def post_sweep(request: Request, validate_only: bool = False) -> JSONRespo
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 255:
         raise ProblemError(400, "An Idempotency-Key has 1 to 255 characters.")
-    return await run_in_threadpool(_post, service, document, key, validate_only)
+    with service.in_flight(key):
+        return await run_in_threadpool(_post, service, document, key, validate_only)
 
 
 def _post(service: Service, document: Any, key: str | None, validate_only: bool) -> JSONResponse:
@@ -48,7 +62,10 @@ def _post(service: Service, document: Any, key: str | None, validate_only: bool)
     if validate_only:
         return JSONResponse({"valid": True, "spec": spec})
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-    sweep, _ = service.store.create_sweep(spec, idempotency_key=key, body_digest=digest)
+    try:
+        sweep, _ = service.store.create_sweep(spec, idempotency_key=key, body_digest=digest)
+    except ConflictError as error:
+        raise ProblemError(422, str(error)) from None
     return JSONResponse(sweep_json(sweep), 202, headers={"Location": f"/v1/sweeps/{sweep.id}"})
 
 
@@ -57,8 +74,8 @@ def list_sweeps(request: Request, page_size: PageSize = 50, page_token: str = ""
     """Sweeps, newest first; an empty next_page_token alone ends the list."""
     only_query(request, "page_size", "page_token")
     service = service_of(request)
-    sweeps, after = service.store.sweeps(limit=page_size, after=read_token(page_token))
-    return finite_object({"sweeps": [_item(service, s) for s in sweeps], "next_page_token": make_token(after)})
+    sweeps, after = service.store.sweeps(limit=page_size, after=read_token(LISTED, page_token))
+    return finite_object({"sweeps": [_item(service, s) for s in sweeps], "next_page_token": make_token(LISTED, after)})
 
 
 def _item(service: Service, sweep: Sweep) -> dict[str, Any]:
@@ -80,7 +97,8 @@ def get_sweep(request: Request, sweep_id: str) -> Response:
     only_query(request)
     sweep = service_of(request).store.sweep(sweep_id)
     tag = f'"{sweep.revision}"'
-    if tag in [t.strip() for t in request.headers.get("if-none-match", "").split(",")]:
+    known = [t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or known == ["*"]:
         return Response(status_code=304, headers={"ETag": tag})
     return JSONResponse(finite(sweep_json(sweep)), headers={"ETag": tag})
 
@@ -102,25 +120,3 @@ def control_sweep(request: Request, sweep_id: str, verb: str) -> dict[str, Any]:
     if verb not in verbs:
         raise ProblemError(404, f"A sweep has no method {verb!r}; it has {', '.join(verbs)}.")
     return finite_object(sweep_json(verbs[verb](sweep_id)))
-
-
-def make_token(after: str | None) -> str:
-    """An opaque page token."""
-    return "" if after is None else base64.urlsafe_b64encode(f"s{after}".encode()).decode().rstrip("=")
-
-
-def read_token(token: str) -> str | None:
-    """What `make_token` was made of.
-
-    Raises:
-        ProblemError: 422, it is none of ours.
-    """
-    if not token:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, UnicodeError, ValueError):
-        text = ""
-    if not (text[:1] == "s" and text[1:].isascii() and text[1:].isdigit() and len(text) < 18):
-        raise ProblemError(422, "page_token is not one that this service gave out: start again without it.")
-    return text[1:]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from sweep_service.api.errors import ProblemError
-from sweep_service.api.routes.sweeps import PageSize, make_token, read_token
+from sweep_service.api.paging import PageSize, make_token, read_token
 from sweep_service.api.schemas import finite_object, run_json, trial_json
 from sweep_service.api.service import only_query, service_of
 from sweep_service.core.run import unpack_curve
@@ -31,13 +31,16 @@ def list_trials(
     unknown = [s for s in state or [] if s not in TrialState.__members__]
     if unknown:
         raise ProblemError(422, f"There is no state {unknown[0]!r}; there are {', '.join(TrialState)}.")
-    after = read_token(page_token)
+    listed = f"trials {sweep_id} {sorted(set(state)) if state is not None else 'ALL'}"
+    after = read_token(listed, page_token)
     states = None if state is None else [TrialState(s) for s in state]
     found = store.trials(sweep_id, limit=page_size + 1, after=-1 if after is None else int(after), states=states)
     data = store.report(sweep_id, "data")
     shown = found[:page_size]
     following = str(shown[-1].number) if len(found) > page_size else None
-    return finite_object({"trials": [trial_json(t, data) for t in shown], "next_page_token": make_token(following)})
+    return finite_object(
+        {"trials": [trial_json(t, data) for t in shown], "next_page_token": make_token(listed, following)}
+    )
 
 
 @router.get("/{number}")
@@ -54,7 +57,7 @@ def list_runs(request: Request, sweep_id: str, number: Number) -> dict[str, Any]
     only_query(request)
     store = service_of(request).store
     store.trial(sweep_id, number)
-    return finite_object({"runs": [run_json(r) for r in store.runs(sweep_id, trial=number)]})
+    return finite_object({"runs": [run_json(r) for r in store.runs(sweep_id, trial=number)], "next_page_token": ""})
 
 
 @router.get("/{number}/curves")
@@ -68,4 +71,4 @@ def list_curves(request: Request, sweep_id: str, number: Number) -> dict[str, An
         {"purpose": r.key.purpose.value, "fold": r.key.fold, "repeat": r.key.repeat, **unpack_curve(r.curve)}
         for r in runs
     ]
-    return finite_object({"curves": curves})
+    return finite_object({"curves": curves, "next_page_token": ""})
