@@ -64,6 +64,7 @@ class ClaimContract(Contract):
             "loss": "HUBER",
             "parameters": {"delta": 2.0, "learning_rate": 0.01},
             "delta_unit": "SIGMA",
+            "anchor": None,
         }
         assert [t.state for t in store.trials(sweep.id)] == [TrialState.RUNNING] * 2 + [TrialState.WAITING] * 2
         started = store.events(sweep.id)[-1]

@@ -35,8 +35,16 @@ EIGHT = {"dataset": "diabetes", "anchors": [], "confirm": None, "budget": {"max_
 class EightTrials:
     """Plans one pack of eight trials, one run each, and has nothing to add at the end."""
 
+    def needs_curves(self, spec: Mapping[str, Any]) -> bool:
+        return False
+
     def plan(
-        self, spec: Mapping[str, Any], history: Sequence[Trial], slots: Mapping[str, int], generation: int
+        self,
+        spec: Mapping[str, Any],
+        history: Sequence[Trial],
+        slots: Mapping[str, int],
+        generation: int,
+        runs: Sequence[Run] = (),
     ) -> Generation:
         trials = [NewTrial(n, 0, 0, None, "HUBER", {"delta": 1.0 + n}, "SIGMA", "one") for n in range(8)]
         packs, _ = cut_packs(trials, Purpose.SEARCH, 1, 1, 0, slots)
