@@ -108,7 +108,6 @@ class PackTrainer:
         max_epochs: int,
         *,
         on_chunk: Callable[[Chunk], set[int]],
-        held_rows: int = 0,
         chunk_epochs: int | None = None,
         keep_weights: bool = False,
     ) -> PackOutcome:
@@ -116,12 +115,12 @@ class PackTrainer:
 
         Args:
             members: at most as many as there are slots.
-            folds: that the members name.
+            folds: all that the members of this pack or of another of its kind may name. The shapes of the program
+                follow from them, and from the shapes its sums' last bits: where the rest of a pack is trained
+                again after a crash, the same folds must be given.
             max_epochs: of the longest member.
             on_chunk: gets each chunk; answers which members (by index) train no more.
-            held_rows: validation rows that the longest fold of any pack has. Predictions of more rows at once
-                may differ in the last bit, so packs that shall agree to the bit must name the same number.
-            chunk_epochs: epochs between two calls; no result depends on it.
+            chunk_epochs: epochs between two calls.
             keep_weights: return the members' final trainable weights.
 
         Raises:
@@ -129,9 +128,9 @@ class PackTrainer:
         """
         if len(members) > self.slots:
             raise ValueError(f"{len(members)} members do not fit {self.slots} slots")
-        data, streams = self._data(members, folds, held_rows)
+        data, streams = self._data(members, folds)
         rows = int(data["validation"].shape[1]) * self.architecture.outputs
-        epochs = chunk_epochs or max(1, min(CHUNK_EPOCHS, max_epochs, CHUNK_BYTES // max(1, 4 * self.slots * rows)))
+        epochs = chunk_epochs or max(1, min(CHUNK_EPOCHS, CHUNK_BYTES // max(1, 4 * self.slots * rows)))
         state = self._state(members)
         hyper = {n: tf.constant(self._padded([getattr(m, n) for m in members]), tf.float32) for n in HYPER}
         active = np.array([1.0] * len(members) + [0.0] * (self.slots - len(members)), dtype=np.float32)
@@ -159,14 +158,18 @@ class PackTrainer:
         return np.stack([np.asarray(v) for v in values] + [np.asarray(values[0])] * (self.slots - len(values)))
 
     def _data(
-        self, members: Sequence[Member], folds: Sequence[FoldData], held_rows: int
+        self, members: Sequence[Member], folds: Sequence[FoldData]
     ) -> tuple[dict[str, Any], list[tuple[int, FoldData]]]:
         """Stacked arrays of the streams, and the streams."""
         index: dict[tuple[int, int], int] = {}
         for member in members:
             index.setdefault((member.fold, member.stream), len(index))
+        named = {fold for fold, _ in index}
+        for fold in range(len(folds)):
+            if fold not in named:
+                index[fold, 0] = len(index)
         streams = [(stream, folds[fold]) for fold, stream in index]
-        longest = max(held_rows, *(f.validation_rows.size for _, f in streams))
+        longest = max(f.validation_rows.size for _, f in streams)
         held = [np.resize(f.validation_rows, longest) for _, f in streams]
         weights = [np.ones(len(f.x), np.float32) if f.weight is None else f.weight for _, f in streams]
         data = {

@@ -80,7 +80,7 @@ class PackTrainer:
 
         started = time.monotonic()
         epochs = max(m.epochs for m in pack.members)
-        result = trainer.train(members, folds, epochs, on_chunk=on_chunk, held_rows=pack.held_rows)
+        result = trainer.train(members, folds, epochs, on_chunk=on_chunk)
         engine = {
             "rung": result.rung,
             "slots": job.slots,
