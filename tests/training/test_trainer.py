@@ -36,7 +36,7 @@ def members(engine: Any, losses: Any) -> list[Any]:
         engine.member(
             losses(*kind),
             fold=i % 2,
-            stream=7 + i % 4,
+            stream=7 + i % 2,
             learning_rate=0.01 * (1 + i),
             dropout=0.2 * (i % 3),
             l2=1e-4 * (i % 2),

@@ -294,6 +294,7 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
         try:
             assert parent.stdout is not None
             child = int(parent.stdout.readline())
+            os.kill(child, signal.SIGSTOP)  # it cannot see that nobody reads what it says: the kernel must end it
             assert not gone(child)
         finally:
             parent.kill()
