@@ -151,7 +151,7 @@ class Parameter:
     """One name of a space: a fixed value, or a distribution."""
 
     name: str
-    fixed: Value | list[int] | None
+    fixed: Value | list[int | float] | None
     distribution: FloatRange | IntRange | Categorical | None
     structural: bool
 
