@@ -99,6 +99,8 @@ def test_validate_only_checks_and_stores_nothing(service: ServedApp) -> None:
         ({"dataset": "prices"}, "/dataset/name", "diabetes, boston_housing"),
         ({"dataset": "friedman1", "seed": 2**53}, "/seed", "less than"),
         ({}, "/dataset", "required"),
+        ({"dataset": {"name": "diabetes", "split": 3}}, "/dataset/split", "fields test_fraction, seed, validation"),
+        ({"dataset": "diabetes", "budget": {"max_duration": "PT0S"}}, "/budget/max_duration", "PT0S is no time"),
         ([], "", '{"dataset": "diabetes"}'),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
