@@ -13,6 +13,7 @@ from served_app import ServedApp, small
 
 from sweep_service.storage.migrate import upgrade
 from sweep_service.storage.store import SqlStore
+from sweep_service.testing.fake_trainer import FakeTrainer
 
 
 def refused(answer: httpx.Response, status: int = 422) -> dict[str, str]:
@@ -98,6 +99,8 @@ def test_validate_only_checks_and_stores_nothing(service: ServedApp) -> None:
         ({"dataset": "prices"}, "/dataset/name", "diabetes, boston_housing"),
         ({"dataset": "friedman1", "seed": 2**53}, "/seed", "less than"),
         ({}, "/dataset", "required"),
+        ({"dataset": {"name": "diabetes", "split": 3}}, "/dataset/split", "fields test_fraction, seed, validation"),
+        ({"dataset": "diabetes", "budget": {"max_duration": "PT0S"}}, "/budget/max_duration", "PT0S is no time"),
         ([], "", '{"dataset": "diabetes"}'),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -341,6 +344,17 @@ def test_progress_grows_with_the_runs_and_ends_at_one(service: ServedApp) -> Non
     end = service.get(f"/sweeps/{sweep}")
     assert (end["state"], end["end_reason"], end["progress"]["phase"]) == ("SUCCEEDED", "BUDGET", "DONE")
     assert end["progress"]["runs_done"] == end["progress"]["runs_expected"] == end["counters"]["runs_planned"]
+
+
+def test_a_sweep_with_too_many_failures_says_so_and_expects_no_more(service: ServedApp) -> None:
+    sweep = service.post(small(budget={"max_trials": 12, "max_failed_trials": 2}))
+    service.work(trainer=FakeTrainer(diverge=range(20)))
+    end = service.get(f"/sweeps/{sweep}")
+    assert (end["state"], end["end_reason"]) == ("FAILED", "TOO_MANY_FAILURES")
+    assert end["error"].startswith(f"{end['counters']['trials_failed']} trials failed, more than max_failed_trials = 2")
+    assert end["progress"]["runs_done"] == end["progress"]["runs_expected"] == 50
+    verdict = service.get(f"/sweeps/{sweep}/best-delta")["verdict"]["sentence"]
+    assert verdict == "No trial is complete: there is nothing to say."
 
 
 # --- steering --------------------------------------------------------------------------------------------------
