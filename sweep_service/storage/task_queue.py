@@ -185,8 +185,9 @@ class SqlTaskQueue:
     def work(self, lease: Lease) -> PackWork:
         """Open runs of a TRAIN task."""
         mine = (runs.c.sweep_id == lease.task.sweep_id, runs.c.task_id == int(lease.task.id))
-        mine += (runs.c.state.in_(OPEN_RUNS),)
-        query = select(runs).where(*mine).order_by(runs.c.trial, runs.c.repeat, runs.c.fold)
+        query = (
+            select(runs).where(*mine, runs.c.state.in_(OPEN_RUNS)).order_by(runs.c.trial, runs.c.repeat, runs.c.fold)
+        )
         with self._database.read() as connection:
             found = [run_of(row) for row in connection.execute(query).mappings()]
             numbers = sorted({run.key.trial for run in found})
