@@ -141,7 +141,7 @@ def test_every_port_stands_in_the_house(explanation):
         if inspect.isclass(c) and c.__module__ == m.__name__
     ]
     protocols = {n for n, c in stated if getattr(c, "_is_protocol", False)}
-    assert protocols == set(explanation["house"].rows()) & named
+    assert protocols == set(explanation["house"].rows()) & {n for n, _ in stated}
 
 
 def test_every_requirement_has_a_status(explanation):
