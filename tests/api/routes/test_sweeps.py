@@ -67,14 +67,14 @@ def test_the_answer_shows_every_default_filled_in(service: ServedApp) -> None:
     assert again.json()["spec"] == spec
 
 
-def test_validate_only_checks_and_stores_nothing(service: ServedApp) -> None:
-    answer = service.http.post("/v1/sweeps", params={"validate_only": "true"}, json={"dataset": "diabetes"})
+def test_validate_only_checks_and_stores_nothing(shared: ServedApp) -> None:
+    answer = shared.http.post("/v1/sweeps", params={"validate_only": "true"}, json={"dataset": "diabetes"})
     assert answer.status_code == 200
     assert answer.json()["valid"] is True
     assert answer.json()["spec"]["budget"]["max_trials"] == 128
-    wrong = service.http.post("/v1/sweeps", params={"validate_only": "true"}, json={"dataset": "diabets"})
+    wrong = shared.http.post("/v1/sweeps", params={"validate_only": "true"}, json={"dataset": "diabets"})
     assert "diabetes" in refused(wrong)["/dataset/name"]
-    assert service.get("/sweeps")["sweeps"] == []
+    assert shared.get("/sweeps")["sweeps"] == []
 
 
 @pytest.mark.parametrize(
@@ -106,16 +106,16 @@ def test_validate_only_checks_and_stores_nothing(service: ServedApp) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_spec_that_cannot_be_run_is_refused_with_what_would_be_right(
-    service: ServedApp, document: Any, pointer: str, words: str
+    shared: ServedApp, document: Any, pointer: str, words: str
 ) -> None:
-    problems = refused(service.http.post("/v1/sweeps", json=document))
+    problems = refused(shared.http.post("/v1/sweeps", json=document))
     assert list(problems) == [pointer]
     assert words in problems[pointer]
 
 
-def test_all_problems_of_a_spec_are_told_at_once(service: ServedApp) -> None:
+def test_all_problems_of_a_spec_are_told_at_once(shared: ServedApp) -> None:
     document = {"dataset": "diabetes", "objective": "val_loss", "seed": -1, "nam": "x"}
-    assert set(refused(service.http.post("/v1/sweeps", json=document))) == {"/objective/metric", "/seed", "/nam"}
+    assert set(refused(shared.http.post("/v1/sweeps", json=document))) == {"/objective/metric", "/seed", "/nam"}
 
 
 NOT_YET = {
@@ -137,9 +137,9 @@ NOT_YET = {
 
 
 @pytest.mark.parametrize("pointer", NOT_YET)
-def test_what_is_not_run_yet_is_refused_by_name(service: ServedApp, pointer: str) -> None:
+def test_what_is_not_run_yet_is_refused_by_name(shared: ServedApp, pointer: str) -> None:
     field, value = NOT_YET[pointer]
-    problems = refused(service.http.post("/v1/sweeps", json={"dataset": "diabetes", field: value}))
+    problems = refused(shared.http.post("/v1/sweeps", json={"dataset": "diabetes", field: value}))
     assert list(problems) == [pointer]
     assert "not supported yet" in problems[pointer]
 
@@ -203,10 +203,10 @@ def test_the_whole_schema_is_understood(service: ServedApp) -> None:
     assert all("not supported yet" in message for message in problems.values())
 
 
-def test_a_condition_that_can_never_hold_is_refused(service: ServedApp) -> None:
+def test_a_condition_that_can_never_hold_is_refused(shared: ServedApp) -> None:
     momentum = {"kind": "FLOAT", "low": 0.0, "high": 0.99, "when": {"optimizer": ["sgd"]}}
     document = {"dataset": "diabetes", "parameters": {"momentum": momentum, "optimizer": "adam"}}
-    problems = refused(service.http.post("/v1/sweeps", json=document))
+    problems = refused(shared.http.post("/v1/sweeps", json=document))
     assert "can never hold" in problems["/parameters/momentum/when/optimizer"]
 
 
@@ -234,8 +234,8 @@ def test_the_same_key_with_another_body_is_refused(service: ServedApp) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256])
-def test_a_key_has_1_to_255_characters(service: ServedApp, key: str) -> None:
-    refused(service.http.post("/v1/sweeps", json=small(), headers={"Idempotency-Key": key}), 400)
+def test_a_key_has_1_to_255_characters(shared: ServedApp, key: str) -> None:
+    refused(shared.http.post("/v1/sweeps", json=small(), headers={"Idempotency-Key": key}), 400)
 
 
 class _SlowStore(SqlStore):
