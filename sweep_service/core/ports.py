@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
 from sweep_service.core.event import Event
+from sweep_service.core.hypermodel import PublishedSpace
 from sweep_service.core.lease import Lease, Renewal
 from sweep_service.core.run import Purpose, Run
 from sweep_service.core.search_space import Params, SearchSpace
@@ -47,6 +48,15 @@ class WorkerInfo:
     seen_at: datetime
     task_id: str | None
     info: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHyperModel:
+    """A user's HyperModel as a worker of that version published it last."""
+
+    space: PublishedSpace
+    worker_version: str
+    published_at: datetime
 
 
 class SweepStore(Protocol):
@@ -161,6 +171,10 @@ class SweepStore(Protocol):
         """All versions, by name and version."""
         ...
 
+    def hypermodels(self) -> Sequence[StoredHyperModel]:
+        """What workers have published, by name; of each name what came last."""
+        ...
+
 
 class TaskQueue(Protocol):
     """The queue, for workers. Every write after `claim` checks the fence and raises LeaseLostError."""
@@ -177,6 +191,11 @@ class TaskQueue(Protocol):
 
     def forget_worker(self, worker_id: str) -> None:
         """It has said good-bye: its row goes, and every lease it still holds is released without an attempt."""
+        ...
+
+    def publish_hypermodels(self, worker_version: str, spaces: Sequence[PublishedSpace]) -> None:
+        """Store what a worker of that version has installed; what such a worker published before is replaced name
+        by name, and other names stay: another worker may have them."""
         ...
 
     def claim(self, worker_id: str, lease_seconds: float) -> Lease | None:
