@@ -30,8 +30,8 @@ def show_sweep(out: Console, sweep: Mapping[str, Any]) -> None:
         f"{progress.get('runs_done', 0)} of {progress.get('runs_expected', 0)} runs"
     )
     out.print(
-        f"  trials    {counters.get('trials_complete', 0)} complete, {counters.get('trials_failed', 0)} failed, "
-        f"{counters.get('trials_planned', 0)} planned, {counters.get('anchors', 0)} anchors"
+        f"  trials    {counters.get('trials_planned', 0)} sampled and {counters.get('anchors', 0)} anchors: "
+        f"{counters.get('trials_complete', 0)} complete, {counters.get('trials_failed', 0)} failed"
     )
     out.print(
         f"  created   {moment(sweep.get('created_at'))}   started {moment(sweep.get('started_at'))}   "
@@ -88,4 +88,5 @@ def _show_gains(out: Console, best: Mapping[str, Any], metric: str) -> None:
 
 def _sentence(out: Console, label: str, part: Mapping[str, Any] | None) -> None:
     if part and part.get("sentence"):
-        out.print(f"[bold]{label:<12}[/] {escape(str(part['sentence']))}")
+        # In a pipe a sentence stays on one line, so that `grep` finds it whole.
+        out.print(f"[bold]{label:<12}[/] {escape(str(part['sentence']))}", soft_wrap=not out.is_terminal)

@@ -48,7 +48,7 @@ def list_datasets(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     Example: sweep-service dataset list --json | jq '.datasets[].name'
     """
     with connect(url) as service:
-        page = service.get("/datasets")
+        page = service.pages("/datasets", "datasets")
     if as_json:
         print_json(page)
         return
@@ -62,7 +62,7 @@ def list_datasets(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
             dataset.get("version"),
             number(summary.get("rows")),
             len(columns) if isinstance(columns, list) else number(columns),
-            summary.get("target"),
+            summary.get("default_target"),
             summary.get("description"),
         )
     console().print(made)

@@ -7,7 +7,6 @@ import typer
 
 from sweep_service.core.errors import SchemaVersionError, SpecError, SweepError
 
-OK = 0
 ERROR = 1
 USAGE = 2
 SWEEP_NOT_SUCCEEDED = 3
@@ -39,8 +38,6 @@ def sentence(error: BaseException) -> str:
             f"Nothing answers{_where(error)} ({str(error) or type(error).__name__}). "
             "Start the service with `sweep-service up`, or give its address with --url or SWEEP_URL."
         )
-    if isinstance(error, httpx.InvalidURL):
-        return f"The address is not a URL ({error}). Write it such as --url http://127.0.0.1:8000."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}."

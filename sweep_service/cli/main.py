@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from typing import Annotated
 
 import httpx
 import typer
@@ -29,13 +29,18 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _top(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None: ...
 
 
 for _group in (serving, sweeps, watching):
@@ -48,10 +53,7 @@ def run() -> None:
     """Run the command line; every error that is ours, or the network's, ends as a sentence and an exit code."""
     try:
         app()
-    except BrokenPipeError:  # `sweep-service trials ... | head` is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(failures.OK)
-    except (SweepError, httpx.HTTPError, httpx.InvalidURL, OSError, KeyboardInterrupt) as error:
+    except (SweepError, httpx.HTTPError, OSError, KeyboardInterrupt) as error:
         failures.show(error)
         sys.exit(failures.exit_code(error))
 

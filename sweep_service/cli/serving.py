@@ -68,13 +68,21 @@ def serve(
     hold_lifeline()
     import socket
 
-    from sweep_service.launch.address import require_loopback
+    from sweep_service.launch.address import Address, bound_address, listen, require_loopback
 
     require_loopback(host)
     settings = _settings(data_dir, database_url, host=host, port=port)
     from sweep_service.launch.server import run_server
 
-    run_server(settings, None if fd is None else socket.socket(fileno=fd))
+    if fd is not None:
+        run_server(settings, socket.socket(fileno=fd))
+        return
+    from sweep_service.storage.migrate import check as check_tables
+
+    check_tables(settings.database_url)  # before an address is printed that will not answer
+    listener = listen(Address(settings.host, settings.port))
+    typer.echo(f"Serving at {bound_address(listener, settings.host).url} until Ctrl-C.")
+    run_server(settings, listener)
 
 
 def worker(
@@ -102,13 +110,7 @@ def _settings(data_dir: Path, database_url: str | None, **more: Any) -> Any:
     from sweep_service.settings import Settings
 
     folder = open_data_dir(data_dir)
-    # Settings read the environment alone, so that a process that was started by `up` and one that was started by
-    # hand go the same way.
-    os.environ["SWEEP_DATA_DIR"] = str(folder)
-    os.environ["SWEEP_DATABASE_URL"] = database_url or sqlite_url(folder)
-    for name, value in more.items():
-        os.environ[f"SWEEP_{name.upper()}"] = str(value)
-    return Settings.load(os.environ)
+    return Settings.load(os.environ, data_dir=folder, database_url=database_url or sqlite_url(folder), **more)
 
 
 def register(app: typer.Typer) -> None:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from sweep_service.cli.answers import show_best, show_sweep
 from sweep_service.cli.failures import SWEEP_NOT_SUCCEEDED
 from sweep_service.cli.output import console, print_json
-from sweep_service.cli.service import DEFAULT_URL, AsJson, Service, SweepId, Url, connect, sweep_path
+from sweep_service.cli.service import DEFAULT_URL, AsJson, BusyError, Service, SweepId, Url, connect, sweep_path
 from sweep_service.cli.spec_file import read_document
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
@@ -106,7 +106,7 @@ def follow(
         between: called several times a second (the demo tends its processes in it).
 
     Raises:
-        httpx.TransportError: nothing has answered for half a minute.
+        httpx.TransportError, BusyError: nothing has answered for half a minute.
     """
     bars = Progress(
         TextColumn("{task.description}"),
@@ -150,7 +150,7 @@ def _patiently(ask: Callable[[], dict[str, Any]], between: Callable[[], None]) -
     while True:
         try:
             return ask()
-        except httpx.TransportError:
+        except (httpx.TransportError, BusyError):
             if time.monotonic() > deadline:
                 raise
             between()

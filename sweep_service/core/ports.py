@@ -201,7 +201,7 @@ class TaskQueue(Protocol):
     def claim(self, worker_id: str, lease_seconds: float) -> Lease | None:
         """The most urgent queued task of a sweep in CLAIMABLE state, leased to this worker; None if there is none.
 
-        Expired leases are given back first (attempt + 1; runs RUNNING -> WAITING; a CANCELLING sweep's become
+        Expired leases are given back first (no attempt counts; runs RUNNING -> WAITING; a CANCELLING sweep's become
         CANCELLED). Order: sweep priority (higher first), then CONCLUDE, PLAN, TRAIN, then the sweep with fewest
         leased tasks, then age. The sweep goes QUEUED -> RUNNING with `started_at`; a TRAIN task's open runs and
         their trials go WAITING -> RUNNING and the runs' attempt counts one more.

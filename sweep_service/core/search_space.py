@@ -50,11 +50,15 @@ class FloatRange(_Distribution):
         if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
             return False
         steps = 0.0 if self.step is None else (value - self.low) / self.step
-        return abs(steps - round(steps)) < 1e-8
+        return abs(steps - round(steps)) <= self._slack()
 
     def steps(self) -> int:
         """Number of values of a stepped range."""
-        return math.floor((self.high - self.low) / (self.step or math.inf) + 1e-9) + 1
+        return math.floor((self.high - self.low) / (self.step or math.inf) + self._slack()) + 1
+
+    def _slack(self) -> float:
+        """Round-off of a place on the raster, in steps: large where the step is small beside the numbers."""
+        return 1e-9 + 1e-15 * max(abs(self.low), abs(self.high)) / (self.step or math.inf)
 
     def nth(self, i: int) -> float:
         """The i-th value of a stepped range; round-off does not lift the last one over `high`."""
@@ -151,7 +155,7 @@ class Parameter:
     """One name of a space: a fixed value, or a distribution."""
 
     name: str
-    fixed: Value | list[int] | None
+    fixed: Value | list[int | float] | None
     distribution: FloatRange | IntRange | Categorical | None
     structural: bool
 

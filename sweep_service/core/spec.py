@@ -215,7 +215,7 @@ def _form_of(value: object) -> str:
 
 ParameterValue = Annotated[
     Annotated[Distribution, Tag("object")]
-    | Annotated[list[int], Tag("list")]
+    | Annotated[list[int | float], Tag("list")]
     | Annotated[str, Tag("text")]
     | Annotated[bool | int | float, Tag("scalar")],
     Discriminator(_form_of),

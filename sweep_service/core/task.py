@@ -20,7 +20,7 @@ class TaskKind(StrEnum):
 
 
 class TaskState(StrEnum):
-    """QUEUED -> LEASED -> DONE; a lost lease goes back to QUEUED with one attempt more."""
+    """QUEUED -> LEASED -> DONE; a lost lease goes back to QUEUED (an attempt counts only where the pack was at fault)."""
 
     QUEUED = "QUEUED"
     LEASED = "LEASED"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import resource
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-NaN", "-nan", "null", "NULL", "None")
 
 
 class Unusable(Exception):  # noqa: N818 - a sentence for the user, not a fault
@@ -45,6 +46,8 @@ def _parse(source: Path, destination: Path, media_type: str, limits: dict[str, i
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise Unusable(f"The column name {twice[0]!r} occurs more than once.")
+    if any(not name.strip() for name in names):
+        raise Unusable(f"Column {[bool(n.strip()) for n in names].index(False) + 1} has no name.")
     arrays: dict[str, Any] = {}
     header, summary = [], []
     for i, name in enumerate(names):
@@ -69,15 +72,17 @@ def _csv(source: Path, limits: dict[str, int]) -> Any:
         raise Unusable(f"The file is not UTF-8 (at byte {error.start}): save it as UTF-8 CSV.") from None
     if "\x00" in text:
         raise Unusable("The file holds NUL bytes: it is not a CSV file.")
+    text += "" if text.endswith("\n") else "\n"  # without it a lone header is no header to the reader
+    csv.field_size_limit(len(text) + 1)
     delimiter = _delimiter(text)
     try:
-        header = next(csv.reader(io.StringIO(text), delimiter=delimiter))
-    except (StopIteration, csv.Error):
-        raise Unusable("The file has no header row.") from None
+        header = next((row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row), None)
+    except csv.Error as error:
+        raise Unusable(f"The CSV cannot be read: {error}.") from None
+    if header is None:
+        raise Unusable("The file has no header row.")
     if len(header) > limits["max_columns"]:
         raise Unusable(f"The file has {len(header)} columns; at most {limits['max_columns']} can be used.")
-    if any(not name.strip() for name in header):
-        raise Unusable(f"Column {[bool(n.strip()) for n in header].index(False) + 1} has no name in the header row.")
     try:
         return arrow_csv.read_csv(
             io.BytesIO(text.encode()),
@@ -90,15 +95,19 @@ def _csv(source: Path, limits: dict[str, int]) -> Any:
 
 
 def _delimiter(text: str) -> str:
-    line = text.splitlines()[0] if text.strip() else ""
-    return max(",;\t", key=line.count)
+    """The one of comma, semicolon and tab that stands most often in the header, quoted names left out."""
+    header = re.sub(r'"[^"]*"', "", text[:1_000_000]).lstrip("\r\n").partition("\n")[0]
+    return max(",;\t", key=header.count)
 
 
 def _ragged(text: str, delimiter: str, width: int) -> str | None:
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    for row in reader:
-        if row and len(row) != width:
-            return f"Line {reader.line_num} has {len(row)} values, the header has {width} columns."
+    try:
+        for row in reader:
+            if row and len(row) != width:
+                return f"Line {reader.line_num} has {len(row)} values, the header has {width} columns."
+    except csv.Error:
+        return None  # what the reader of the whole file said of it will do
     return None
 
 
@@ -114,51 +123,78 @@ def _parquet(source: Path, limits: dict[str, int]) -> Any:
         if about.num_rows * about.num_columns * 8 > limits["max_memory"] // 4:
             raise Unusable("The file is too large once it is unpacked: send fewer rows or columns.")
         return file.read(use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError) as error:
         raise Unusable(f"The file is not a Parquet file that can be read: {error}") from None
 
 
 def _column(name: str, column: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
     """Header entry, summary entry and array of one column."""
     import pyarrow as pa
-    import pyarrow.compute as pc
+
+    try:
+        return _converted(name, column)
+    except MemoryError:
+        raise
+    except pa.ArrowException as error:
+        raise Unusable(f"The column {name!r} holds {column.type}, which cannot be used: {error}") from None
+
+
+def _converted(name: str, column: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    import pyarrow as pa
 
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
         kind = column.type
-    missing = column.null_count
     if pa.types.is_boolean(kind):
         values = column.cast(pa.int8()).cast(pa.float64()).to_numpy(zero_copy_only=False)
-        return _numbers(name, "BOOLEAN", missing, values)
+        return _numbers(name, "BOOLEAN", values)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return _numbers(name, "NUMBER", int(np.isnan(values).sum()), values)
+        return _numbers(name, "NUMBER", column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     if pa.types.is_null(kind):
-        return _numbers(name, "NUMBER", missing, np.full(len(column), np.nan))
-    if pa.types.is_temporal(kind):
+        return _numbers(name, "NUMBER", np.full(len(column), np.nan))
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         stamps = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).cast(pa.float64(), safe=False)
-        return _numbers(name, "DATE", missing, stamps.to_numpy(zero_copy_only=False) / 1e6)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        coded = pc.dictionary_encode(column.combine_chunks())
-        levels = sorted(coded.dictionary.to_pylist())
-        place = {level: i for i, level in enumerate(levels)}
-        remap = np.array([place[level] for level in coded.dictionary.to_pylist()] or [0], dtype=np.int32)
-        raw = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        codes = np.where(raw < 0, -1, remap[raw]).astype(np.int32)
-        summary = {"name": name, "kind": "TEXT", "missing": missing, "distinct": len(levels)}
-        # More levels than can be one-hot are still of use as groups; their texts are not needed for that.
-        kept = levels if len(levels) <= 1_000 else [str(i) for i in range(len(levels))]
-        return {"name": name, "kind": "TEXT", "levels": kept}, summary, codes
+        return _numbers(name, "DATE", stamps.to_numpy(zero_copy_only=False) / 1e6)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _text(name, column.cast(pa.large_string()))
     raise Unusable(f"The column {name!r} holds {kind}, which cannot be used: leave it out.")
 
 
-def _numbers(name: str, kind: str, missing: int, values: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
+def _text(name: str, column: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    """Codes into the sorted levels; empty text is missing, as it is in a CSV."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+    coded = pc.dictionary_encode(column.combine_chunks())
+    found = coded.dictionary.to_pylist()
+    levels = sorted(found)
+    place = {level: i for i, level in enumerate(levels)}
+    remap = np.array([place[level] for level in found] or [0], dtype=np.int32)
+    raw = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = np.where(raw < 0, -1, remap[raw]).astype(np.int32)
+    summary = {"name": name, "kind": "TEXT", "distinct": len(levels), **_where(codes < 0, "missing")}
+    # More levels than can be one-hot are still of use as groups; their texts are not needed for that.
+    kept = levels if len(levels) <= 1_000 else [str(i) for i in range(len(levels))]
+    return {"name": name, "kind": "TEXT", "levels": kept}, summary, codes
+
+
+def _numbers(name: str, kind: str, values: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    summary: dict[str, Any] = {"name": name, "kind": kind, **_where(np.isnan(values), "missing")}
+    summary |= _where(np.isinf(values), "infinite")
     finite = values[np.isfinite(values)]
-    summary: dict[str, Any] = {"name": name, "kind": kind, "missing": missing}
     if finite.size:
         summary |= {"minimum": float(finite.min()), "maximum": float(finite.max())}
     return {"name": name, "kind": kind}, summary, values
+
+
+def _where(rows: Any, what: str) -> dict[str, Any]:
+    """How many rows, and the first of them, counted from 1 without the header."""
+    count = int(rows.sum())
+    return {what: count, f"first_{what}_row": int(rows.argmax()) + 1 if count else None}
 
 
 if __name__ == "__main__":

@@ -47,8 +47,12 @@ CALIFORNIA = Published(
 
 
 def cache_folder() -> Path:
-    """Keras' own: KERAS_HOME/datasets, or ~/.keras/datasets."""
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
+    """Keras' own: KERAS_HOME/datasets, or ~/.keras/datasets; the temporary folder where the home is not writable."""
+    chosen = os.environ.get("KERAS_HOME")
+    if chosen:
+        return Path(chosen).expanduser() / "datasets"
+    home = Path.home()
+    return (home if os.access(home, os.W_OK) else Path(tempfile.gettempdir())) / ".keras" / "datasets"
 
 
 def load_published(source: Published) -> tuple[Floats, Floats, NDArray[np.int64]]:
@@ -80,9 +84,15 @@ def _fetch(source: Published, path: Path) -> None:
             f"{source.file} could not be downloaded ({reason}). Without a network, put the file that Keras publishes "
             f"({ORIGIN}{source.file}) at {path}."
         ) from None
-    if len(body) > MAX_BYTES:
-        raise DataError(f"{source.file} is larger than {MAX_BYTES} bytes: that is not the published file.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as copy:
-        copy.write(body)
-    Path(copy.name).replace(path)
+    if len(body) > MAX_BYTES or hashlib.sha256(body).hexdigest() != source.sha256:
+        raise DataError(
+            f"What came from {ORIGIN}{source.file} is not the published file (its sha256 differs): a proxy may "
+            "have answered instead."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as copy:
+            copy.write(body)
+        Path(copy.name).replace(path)
+    except OSError as error:
+        raise DataError(f"{source.file} was downloaded and could not be kept at {path} ({error.strerror}).") from None

@@ -79,6 +79,7 @@ class LocalService:
         except BaseException:
             self._listener.close()
             raise
+        self.embedded = self.database_url.startswith("sqlite")
         self.family = Family(self.data_dir / "logs", say)
         self.workers = 0
 
@@ -139,7 +140,8 @@ def up(options: LocalOptions, say: Say) -> None:
             say("Draining: running packs give back their leases (Ctrl-C again ends at once).")
         finally:
             service.drain()
-        say(f"Stopped. Everything is kept in {service.data_dir}; `sweep-service up` goes on from there.")
+        kept = service.data_dir if service.embedded else f"the database, the logs in {service.data_dir}"
+        say(f"Stopped. Everything is kept in {kept}; `sweep-service up` goes on from there.")
 
 
 def welcome(service: LocalService, seconds: float) -> list[str]:

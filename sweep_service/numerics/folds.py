@@ -165,7 +165,8 @@ def _balanced(sizes: Rows, folds: int, random: np.random.Generator) -> Rows:
     while rest > 0:
         low = np.flatnonzero(target == target.min())
         higher = target[target > target.min()]
-        step = int(higher.min() - target.min()) if higher.size else max(1, rest // folds)
+        room = int(higher.min() - target.min()) if higher.size else rest
+        step = max(1, min(room, rest // low.size))
         for lowest in low:
             add = min(step, rest)
             counts[lowest] += add

@@ -251,17 +251,6 @@ class SqlSweepStore:
         with self._database.read() as connection:
             return [dataset_of(row) for row in connection.execute(query).mappings()]
 
-    def delete_dataset(self, name: str, version: int | None = None) -> Sequence[StoredDataset]:
-        """Forget a dataset (or one version); returns what was forgotten. Raises: NotFoundError."""
-        gone = [d for d in self.datasets() if d.name == name and version in {None, d.version}]
-        if not gone:
-            raise NotFoundError(f"There is no dataset {name!r}" + (f" version {version}." if version else "."))
-        with self._database.write() as connection:
-            condition = datasets.c.name == name
-            versions = datasets.c.version.in_([d.version for d in gone])
-            connection.execute(delete(datasets).where(condition, versions))
-        return gone
-
 
 def _new_row(connection: Connection, sweep_id: str, spec: Mapping[str, Any], now: float) -> dict[str, Any]:
     last = connection.execute(select(func.max(sweeps.c.seq))).scalar_one()

@@ -207,15 +207,6 @@ class MemorySweepStore:
         with self._memory.lock:
             return [self._memory.datasets[key] for key in sorted(self._memory.datasets)]
 
-    def delete_dataset(self, name: str, version: int | None = None) -> Sequence[StoredDataset]:
-        """Forget a dataset (or one version); returns what was forgotten. Raises: NotFoundError."""
-        with self._memory.lock:
-            self.dataset(name, version)
-            gone = [d for d in self.datasets() if d.name == name and version in {None, d.version}]
-            for dataset in gone:
-                del self._memory.datasets[name, dataset.version]
-            return gone
-
 
 _PAUSABLE = {SweepState.QUEUED, SweepState.RUNNING}
 

@@ -14,6 +14,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+# TensorFlow's errors of reading and writing; a training program of ours touches no file.
+_OF_FILES = {"DataLossError", "OutOfRangeError", "NotFoundError", "PermissionDeniedError"}
 LIMIT_BYTES = 512 * 2**20
 """About 800 programs of the built-in network."""
 
@@ -54,8 +56,8 @@ class CompileCache:
             path.unlink(missing_ok=True)
 
     def is_blamed_by(self, error: BaseException) -> bool:
-        """Whether an error speaks of a file in the folder: it is the cache's fault then, and not the pack's."""
-        return str(self.folder) in str(error)
+        """Whether an error is the cache's fault and not the pack's: it is of a file, or names one in the folder."""
+        return type(error).__name__ in _OF_FILES or str(self.folder) in str(error)
 
     def _files(self) -> list[Path]:
         return [path for path in self.folder.glob("*") if path.is_file()]

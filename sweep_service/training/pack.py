@@ -74,19 +74,21 @@ class PackArrays:
     Members of one fold and one stream share rows and batch order: these are stored once a stream, not once a member.
     """
 
-    def __init__(
-        self, members: Sequence[Member], folds: Sequence[FoldData], slots: int, batch_size: int, held_rows: int
-    ) -> None:
-        """Args: `held_rows` are those that the longest validation fold of any such pack has."""
+    def __init__(self, members: Sequence[Member], folds: Sequence[FoldData], slots: int, batch_size: int) -> None:
+        """Args: `folds` are all that any such pack may name: the shapes follow from them, and from these the bits."""
         self.members = tuple(members)
         self.slots = slots
         self._batch = batch_size
         index: dict[tuple[int, int], int] = {}
         for member in members:
             index.setdefault((member.fold, member.stream), len(index))
+        named = {fold for fold, _ in index}
+        for number in range(len(folds)):
+            if number not in named:
+                index[number, 0] = len(index)
         self._streams = [(stream, folds[fold]) for fold, stream in index]
         self._steps = max(steps_of(f.train_rows.size, batch_size) for _, f in self._streams)
-        self.data = self._data([index[m.fold, m.stream] for m in members], held_rows)
+        self.data = self._data([index[m.fold, m.stream] for m in members])
         self.hyper = {n: tf.constant(self.padded([getattr(m, n) for m in members]), tf.float32) for n in HYPER}
 
     def padded(self, values: Sequence[Any]) -> Any:
@@ -112,9 +114,10 @@ class PackArrays:
             "step": tf.zeros(self.slots, tf.float32),
         }
 
-    def _data(self, places: Sequence[int], held_rows: int) -> Tensors:
+    def _data(self, places: Sequence[int]) -> Tensors:
         folds = [f for _, f in self._streams]
-        held = [np.resize(f.validation_rows, held_rows) for f in folds]
+        longest = max(f.validation_rows.size for f in folds)
+        held = [np.resize(f.validation_rows, longest) for f in folds]
         weights = [np.ones(len(f.x), np.float32) if f.weight is None else f.weight for f in folds]
         return {
             "x": tf.constant(np.stack([f.x for f in folds])),

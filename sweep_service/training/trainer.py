@@ -107,7 +107,6 @@ class PackTrainer:
         max_epochs: int,
         *,
         on_chunk: Callable[[Chunk], set[int]],
-        held_rows: int = 0,
         chunk_epochs: int | None = None,
         keep_weights: bool = False,
     ) -> PackOutcome:
@@ -115,11 +114,11 @@ class PackTrainer:
 
         Args:
             members: at most as many as there are slots.
-            folds: that the members name.
+            folds: all that the members of this pack or of another of its kind may name. The shapes of the program
+                follow from them, and from the shapes its sums' last bits: where the rest of a pack is trained
+                again after a crash, the same folds must be given.
             max_epochs: of the longest member.
             on_chunk: gets each chunk; answers which members (by index) train no more.
-            held_rows: validation rows that the longest fold of any pack has. Predictions of more rows at once
-                may differ in the last bit, so packs that shall agree to the bit must name the same number.
             chunk_epochs: epochs between two calls; no result depends on it.
             keep_weights: return the members' final trainable weights.
 
@@ -130,9 +129,9 @@ class PackTrainer:
         if len(members) > self.slots:
             raise ValueError(f"{len(members)} members do not fit {self.slots} slots")
         started = time.monotonic()
-        held_rows = max(held_rows, *(folds[m.fold].validation_rows.size for m in members))
+        held_rows = max(fold.validation_rows.size for fold in folds)
         epochs = chunk_epochs or self._chunk(held_rows, max_epochs)
-        session = self._open(members, folds, held_rows, epochs)
+        session = self._open(members, folds, epochs)
         compiled = time.monotonic()
         active = np.ones(len(members), dtype=np.bool_)
         first = 0
@@ -148,13 +147,13 @@ class PackTrainer:
         values = self.slots * held_rows * self.architecture.outputs
         return max(1, min(CHUNK_EPOCHS, max_epochs, CHUNK_BYTES // max(1, 4 * values)))
 
-    def _open(self, members: Sequence[Member], folds: Sequence[FoldData], held_rows: int, epochs: int) -> Session:
+    def _open(self, members: Sequence[Member], folds: Sequence[FoldData], epochs: int) -> Session:
         """A session on the highest rung that takes the model; what was found once is not tried again."""
         for rung in self._ladder:
             if self._rung not in {None, rung}:
                 continue
             try:
-                session = self._session(rung, members, folds, held_rows, epochs)
+                session = self._session(rung, members, folds, epochs)
             except _CANNOT as error:
                 if self._rung is not None or blames_cache(error):
                     raise
@@ -171,7 +170,7 @@ class PackTrainer:
         """The members in parts, each in a program for its shapes, which is compiled where it is new."""
         size = 1 if rung == "FUSED" else self._at_once
         parts = [members[i : i + size] for i in range(0, len(members), size)]
-        arrays = [PackArrays(part, folds, size, self.architecture.batch_size, held_rows) for part in parts]
+        arrays = [PackArrays(part, folds, size, self.architecture.batch_size) for part in parts]
         return joined([self._pack(rung, part, epochs) for part in arrays])
 
     def _pack(self, rung: Rung, arrays: PackArrays, epochs: int) -> PackSession:

@@ -98,7 +98,7 @@ class PackTrainer:
             prunable = {n for n, t in job.work.trials.items() if t["anchor"] is None}
             watch = Watch(Referee(scores, _pruner(job, sweep), prunable), connection)
             try:
-                result = trainer.train(members, folds, epochs, on_chunk=watch, held_rows=pack.held_rows)
+                result = trainer.train(members, folds, epochs, on_chunk=watch)
                 break
             except Exception as error:
                 if not is_out_of_memory(error) or not trainer.halve():

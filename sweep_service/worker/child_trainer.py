@@ -26,7 +26,11 @@ LAST_SECONDS = 5.0
 
 
 class _EarlyDeathError(TrainingError):
-    """The child died of itself before it had trained an epoch."""
+    """The child died before it had trained an epoch. `killed`: by somebody, and not of itself."""
+
+    def __init__(self, reason: str, *, killed: bool) -> None:
+        super().__init__(reason)
+        self.killed = killed
 
 
 class ChildTrainer:
@@ -49,17 +53,21 @@ class ChildTrainer:
         self.info: Mapping[str, Any] = {}
 
     def train(self, job: TrainJob, on_progress: Callable[[Mapping[str, Any]], None]) -> PackResult:
-        """Train a job. The engine's answer carries the child's device and versions."""
+        """Train a job. The engine's answer carries the child's device and versions.
+
+        A child that dies before its first epoch is replaced once; if it died of itself, then without the compile
+        cache, which this trainer does not use again.
+        """
         work = Work(job, self._source.locate(SweepSpec.model_validate(job.spec)))
         self._interrupted = False
         try:
             return self._exchange(work, on_progress)
         except _EarlyDeathError as death:
-            if self._cache is None:
-                raise
-            # A compiled program that was made elsewhere, or a damaged file, kills whoever loads it.
-            log.warning("%s It is started again without the compile cache.", death)
-            self._cache = None
+            # It may have been killed while it was idle. A compiled program that was made elsewhere, or a damaged
+            # file, kills whoever loads it.
+            log.warning("%s It had not begun: another is started.", death)
+            if not death.killed:
+                self._cache = None
             return self._exchange(work, on_progress)
 
     def _exchange(self, work: Work, on_progress: Callable[[Mapping[str, Any]], None]) -> PackResult:
@@ -85,8 +93,9 @@ class ChildTrainer:
                     return message
         except (EOFError, OSError) as error:
             reason, code = self._obituary()
-            early = not begun and not self._interrupted and code != -signal.SIGKILL
-            raise (_EarlyDeathError if early else TrainingError)(reason) from error
+            if begun or self._interrupted:
+                raise TrainingError(reason) from error
+            raise _EarlyDeathError(reason, killed=code == -signal.SIGKILL) from error
         except BaseException:
             self._bury()  # it goes on with the pack, and its answers would be taken for those of the next
             raise

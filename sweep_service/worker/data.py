@@ -142,7 +142,14 @@ def fold_arrays(prepared: Prepared, fold: Fold) -> FoldArrays:
 
 
 def describe(prepared: Prepared, spec: SweepSpec) -> dict[str, object]:
-    """The `data` report: what the sweep learns from, and sigma of all working rows."""
+    """The `data` report: what the sweep learns from, and sigma of all working rows.
+
+    Raises:
+        DataError: it cannot be learned from as the spec asks.
+    """
+    wanted = {spec.objective.metric, *spec.objective.additional_metrics}
+    if "MAPE" in wanted and (prepared.table.target[prepared.work_rows] == 0).any():
+        raise DataError("MAPE divides by the target, and some targets are 0: use MAE, or another metric.")
     everything = Fold(train=prepared.work_rows, validation=prepared.work_rows[:0])
     whole = fold_arrays(prepared, everything)
     folds = partition(prepared, spec, Purpose.SEARCH, 0)

@@ -32,16 +32,15 @@ class MemberPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackPlan:
-    """A whole pack: its folds' arrays, its members and the structure of its network.
+    """A whole pack: its members, the structure of its network, and the arrays of every fold of its purpose.
 
-    `held_rows` is the longest validation fold of the purpose, whichever of its runs are in this pack.
+    Of every fold, whichever of its runs are still open: see `PackTrainer.train`.
     """
 
     structure: Mapping[str, Any]
     folds: tuple[FoldArrays, ...]
     members: tuple[MemberPlan, ...]
     early_patience: int | None
-    held_rows: int
 
 
 def plan_pack(job: TrainJob, prepared: Prepared) -> PackPlan:
@@ -53,19 +52,16 @@ def plan_pack(job: TrainJob, prepared: Prepared) -> PackPlan:
     sweep = SweepSpec.model_validate(job.spec)
     arrays: list[FoldArrays] = []
     index: dict[tuple[int, int], int] = {}
-    held_rows = 0
-    for repeat in range(max(_repeats(sweep, job.purpose), 1 + max(r.key.repeat for r in job.work.runs))):
-        folds = partition(prepared, sweep, job.purpose, repeat)
-        held_rows = max(held_rows, *(fold.validation.size for fold in folds))
-        for number in sorted({r.key.fold for r in job.work.runs if r.key.repeat == repeat}):
+    for repeat in range(_repeats(sweep, job.purpose)):
+        for number, fold in enumerate(partition(prepared, sweep, job.purpose, repeat)):
             index[repeat, number] = len(arrays)
-            arrays.append(fold_arrays(prepared, folds[number]))
+            arrays.append(fold_arrays(prepared, fold))
     members = tuple(_member(job, sweep, run, index[run.key.repeat, run.key.fold], arrays) for run in job.work.runs)
     first = job.work.trials[job.work.runs[0].key.trial]["parameters"]
     shape = (int(arrays[0].x.shape[1]), int(arrays[0].y.shape[1]))
     early = sweep.training.early_stopping if job.purpose is Purpose.SEARCH else None
     patience = early.patience if early else None
-    return PackPlan(structure_of(sweep, first, shape), tuple(arrays), members, patience, held_rows)
+    return PackPlan(structure_of(sweep, first, shape), tuple(arrays), members, patience)
 
 
 def _repeats(sweep: SweepSpec, purpose: Purpose) -> int:

@@ -126,6 +126,15 @@ def test_the_confirmation_has_the_last_word_on_the_trials_that_it_trained(world,
     assert (found["low"]["sigma"], found["high"]["sigma"]) == (0.5, 0.9)
 
 
+def test_a_delta_that_did_better_than_the_best_is_not_told_to_be_worse(world, folds) -> None:
+    made = world()
+    made.both(made.trial(0.9), folds(10.0, 0.05, 1)[0], folds(10.0, 0.05, 1))
+    made.both(made.trial(3.0), folds(8.0, 0.05, 2)[0], np.full((3, 5), np.nan))  # its confirmation failed
+    found = made.best()
+    assert found["trial"] == 0
+    assert found["equivalent"]["high"]["sigma"] == 3.0
+
+
 def test_a_fixed_delta_among_the_anchors_counts_too(world, folds) -> None:
     made = world()
     made.got(made.trial(0.9), folds(10.0, 0.05, 1)[0])

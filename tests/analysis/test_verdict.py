@@ -78,6 +78,13 @@ def test_deltas_that_are_worse_than_mse_are_no_effect_to_gain_from_and_the_sente
     assert "no delta can be told to be better than plain MSE" in answer["verdict"]["sentence"]
 
 
+def test_a_delta_that_is_told_to_be_worse_is_not_called_better(world, folds) -> None:
+    answer = confirmed(world, folds, {0.05: 15.0}, dict.fromkeys(ANCHORS, 10.0)).best()
+    assert all(g["p_holm"] < 0.001 for g in answer["gains"])
+    assert answer["verdict"]["kind"] == "NO_DETECTABLE_EFFECT"
+    assert answer["recommended"]["default"] is True
+
+
 def test_the_claim_is_asked_of_all_finalists_and_not_of_the_best_mean_alone(world, folds) -> None:
     made = world()
     wild = folds(9.9, 0.0) + np.where(np.arange(15).reshape(3, 5) == 0, -40.0, 40 / 14)  # best mean, by one lucky run

@@ -44,6 +44,12 @@ def test_groups_of_unequal_size_are_balanced_by_their_rows() -> None:
     assert sizes == [36] * 5
 
 
+def test_single_rows_are_shared_out_even_where_one_group_is_larger_than_a_fold() -> None:
+    ids = np.r_[np.zeros(10, np.int64), 1, 2, 3, 4]
+    sizes = [f.validation.size for f in make_folds("KFOLD", np.arange(14), 3, 0.2, 0, 0, groups=ids)]
+    assert sorted(sizes) == [2, 2, 10]
+
+
 def test_rows_are_numbers_of_the_table_so_that_locked_rows_stay_out() -> None:
     rows = np.array([3, 5, 8, 13, 21, 34])
     made = make_folds("KFOLD", rows, 3, 0.2, 1, 0)

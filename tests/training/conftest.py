@@ -63,7 +63,6 @@ class Engine:
         *,
         folds: Sequence[Any] | None = None,
         slots: int = 8,
-        held_rows: int = 0,
         chunk_epochs: int | None = None,
         leaves: Mapping[int, set[int]] | None = None,
         trainer: Any = None,
@@ -83,7 +82,6 @@ class Engine:
             self.folds if folds is None else folds,
             epochs,
             on_chunk=on_chunk,
-            held_rows=held_rows,
             chunk_epochs=chunk_epochs,
             keep_weights=True,
         )

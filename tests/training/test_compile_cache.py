@@ -55,10 +55,19 @@ def test_a_folder_that_cannot_be_made_is_not_used(tmp_path: Path) -> None:
     assert not CompileCache(tmp_path / "file").prepare()
 
 
-def test_an_error_that_names_a_file_of_the_folder_is_the_caches_own(tmp_path: Path) -> None:
+def test_an_error_of_a_file_is_the_caches_own_and_one_of_memory_is_not(tmp_path: Path) -> None:
     cache = CompileCache(tmp_path)
-    assert cache.is_blamed_by(RuntimeError(f"Can't parse {cache.folder}/xla.pb as binary proto"))
-    assert not cache.is_blamed_by(RuntimeError("out of memory"))
+
+    class ResourceExhaustedError(RuntimeError):
+        """As TensorFlow's, of a full disk and of memory alike."""
+
+    class OutOfRangeError(RuntimeError):
+        """As TensorFlow's, of a file that is cut short: it does not say which."""
+
+    assert cache.is_blamed_by(ResourceExhaustedError(f"{cache.folder}/xla.pb.tmp; No space left on device"))
+    assert cache.is_blamed_by(OutOfRangeError("Read less bytes than requested"))
+    assert not cache.is_blamed_by(ResourceExhaustedError("Out of memory allocating 400 bytes"))
+    assert not cache.is_blamed_by(ValueError("9 members do not fit 8 slots"))
 
 
 def test_clearing_removes_every_file(tmp_path: Path) -> None:

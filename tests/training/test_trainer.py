@@ -14,8 +14,6 @@ import pytest
 pytestmark = pytest.mark.engine
 
 EPOCHS = 6
-HELD = 100
-"""Rows of the longest validation fold in these tests; see `held_rows`."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,7 @@ def members(engine: Any, losses: Any) -> list[Any]:
         engine.member(
             losses(*kind),
             fold=i % 2,
-            stream=7 + i % 4,
+            stream=7 + i % 2,
             learning_rate=0.01 * (1 + i),
             dropout=0.2 * (i % 3),
             l2=1e-4 * (i % 2),
@@ -49,45 +47,30 @@ def members(engine: Any, losses: Any) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def expected(engine: Any, architecture: Any, trainer: Any, members: list[Any]) -> bytes:
-    return bytes(engine.pack(architecture, members, EPOCHS, held_rows=HELD, trainer=trainer).bits(2, 30))
+    return bytes(engine.pack(architecture, members, EPOCHS, trainer=trainer).bits(2, 30))
 
 
 def test_run_again(engine: Any, architecture: Any, trainer: Any, members: list[Any], expected: bytes) -> None:
-    assert engine.pack(architecture, members, EPOCHS, held_rows=HELD, trainer=trainer).bits(2, 30) == expected
+    assert engine.pack(architecture, members, EPOCHS, trainer=trainer).bits(2, 30) == expected
 
 
 def test_compiled_again(engine: Any, architecture: Any, members: list[Any], expected: bytes) -> None:
-    assert engine.pack(architecture, members, EPOCHS, held_rows=HELD).bits(2, 30) == expected
+    assert engine.pack(architecture, members, EPOCHS).bits(2, 30) == expected
 
 
 def test_in_another_slot(engine: Any, architecture: Any, trainer: Any, members: list[Any], expected: bytes) -> None:
-    assert engine.pack(architecture, members[::-1], EPOCHS, held_rows=HELD, trainer=trainer).bits(5, 30) == expected
+    assert engine.pack(architecture, members[::-1], EPOCHS, trainer=trainer).bits(5, 30) == expected
 
 
-def test_alone_in_the_pack_with_its_fold_alone(
-    engine: Any, architecture: Any, trainer: Any, members: list[Any], expected: bytes
-) -> None:
-    assert engine.pack(architecture, members[2:3], EPOCHS, held_rows=HELD, trainer=trainer).bits(0, 30) == expected
-
-
-def test_beside_a_fold_of_more_rows(
-    engine: Any, architecture: Any, trainer: Any, members: list[Any], table: Any, expected: bytes
-) -> None:
-    from sweep_service.training.pack import FoldData
-
-    x, y = table(120, 5, seed=9)
-    rows = np.arange(120)
-    other = FoldData(x, y, None, rows[:115], rows[20:])
-    folds = [engine.folds[0], other]
-    got = engine.pack(architecture, members, EPOCHS, held_rows=HELD, trainer=trainer, folds=folds)
-    assert got.bits(2, 30) == expected
+def test_alone_in_the_pack(engine: Any, architecture: Any, trainer: Any, members: list[Any], expected: bytes) -> None:
+    assert engine.pack(architecture, members[2:3], EPOCHS, trainer=trainer).bits(0, 30) == expected
 
 
 @pytest.mark.parametrize("chunk_epochs", [1, 4])
 def test_in_other_chunks(
     engine: Any, architecture: Any, trainer: Any, members: list[Any], expected: bytes, chunk_epochs: int
 ) -> None:
-    got = engine.pack(architecture, members, EPOCHS, held_rows=HELD, trainer=trainer, chunk_epochs=chunk_epochs)
+    got = engine.pack(architecture, members, EPOCHS, trainer=trainer, chunk_epochs=chunk_epochs)
     assert got.bits(2, 30) == expected
 
 
@@ -95,7 +78,7 @@ def test_after_its_neighbours_were_frozen_and_they_stand_still(
     engine: Any, architecture: Any, trainer: Any, members: list[Any], expected: bytes
 ) -> None:
     left = {0, 1, 3, 7}
-    got = engine.pack(architecture, members, EPOCHS, held_rows=HELD, trainer=trainer, chunk_epochs=1, leaves={1: left})
+    got = engine.pack(architecture, members, EPOCHS, trainer=trainer, chunk_epochs=1, leaves={1: left})
     assert got.bits(2, 30) == expected
     for i in left:
         assert np.array_equal(got.predictions[2, i], got.predictions[1, i])
@@ -108,7 +91,7 @@ def test_beside_a_neighbour_that_diverges(
     engine: Any, architecture: Any, trainer: Any, members: list[Any], losses: Any, expected: bytes
 ) -> None:
     wild = engine.member(losses("MSE"), fold=1, stream=8, learning_rate=1e30)
-    got = engine.pack(architecture, [*members[:3], wild, *members[4:]], EPOCHS, held_rows=HELD, trainer=trainer)
+    got = engine.pack(architecture, [*members[:3], wild, *members[4:]], EPOCHS, trainer=trainer)
     assert got.bits(2, 30) == expected
     assert not np.isfinite(got.predictions[-1, 3]).all()
     assert all(np.isfinite(got.predictions[:, i]).all() for i in range(8) if i != 3)
@@ -117,8 +100,8 @@ def test_beside_a_neighbour_that_diverges(
 def test_in_64_slots_the_numbers_agree_to_rounding(
     engine: Any, architecture: Any, trainer: Any, members: list[Any]
 ) -> None:
-    few = engine.pack(architecture, members, EPOCHS, held_rows=HELD, trainer=trainer)
-    many = engine.pack(architecture, members, EPOCHS, held_rows=HELD, slots=64)
+    few = engine.pack(architecture, members, EPOCHS, trainer=trainer)
+    many = engine.pack(architecture, members, EPOCHS, slots=64)
     np.testing.assert_allclose(many.losses, few.losses, rtol=1e-5)
     np.testing.assert_allclose(many.predictions, few.predictions, atol=1e-5)
 
@@ -141,13 +124,13 @@ def test_members_of_one_stream_start_from_the_same_weights_whatever_their_settin
 def test_a_member_trains_on_the_rows_of_its_fold_alone(
     engine: Any, architecture: Any, trainer: Any, members: list[Any], expected: bytes
 ) -> None:
-    from sweep_service.training.pack import FoldData
+    from sweep_service.training.trainer import FoldData
 
     fold = engine.folds[0]
     y = fold.y.copy()
     y[fold.validation_rows] = 1e6
     changed = FoldData(fold.x, y, None, fold.train_rows, fold.validation_rows)
-    got = engine.pack(architecture, members, EPOCHS, held_rows=HELD, trainer=trainer, folds=[changed, engine.folds[1]])
+    got = engine.pack(architecture, members, EPOCHS, trainer=trainer, folds=[changed, engine.folds[1]])
     assert got.bits(2, 30) == expected
 
 

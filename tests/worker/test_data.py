@@ -270,6 +270,17 @@ def test_the_report_tells_what_is_learned_from(prepared: Prepared) -> None:
     assert all(f["train"] + f["validation"] == prepared.work_rows.size for f in folds)
 
 
+@pytest.mark.parametrize("objective", ["MAPE", {"metric": "MAE", "additional_metrics": ["MAPE"]}])
+def test_mape_of_a_target_with_a_zero_is_refused_before_anything_trains(prepared: Prepared, objective: Any) -> None:
+    wanted = spec().model_copy(update={"objective": parse_spec({"dataset": "d", "objective": objective}).objective})
+    assert describe(prepared, wanted)["target_name"] == "y"
+    target = prepared.table.target.copy()
+    target[prepared.work_rows[3]] = 0.0
+    zero = dataclasses.replace(prepared, table=dataclasses.replace(prepared.table, target=target))
+    with pytest.raises(DataError, match="some targets are 0"):
+        describe(zero, wanted)
+
+
 def test_a_target_that_is_constant_where_a_fold_trains_is_refused(prepared: Prepared) -> None:
     fold = partition(prepared, spec(), Purpose.SEARCH, 0)[0]
     target = prepared.table.target.copy()

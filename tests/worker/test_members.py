@@ -121,12 +121,13 @@ def test_the_network_that_is_built_is_the_one_of_the_signature(prepared: Prepare
 def test_each_run_gets_the_arrays_of_its_own_fold_and_repeat_and_keeps_its_order(
     prepared: Prepared, purpose: Purpose
 ) -> None:
-    wanted = job([("MSE", {}, "SIGMA"), ("MAE", {}, "SIGMA")], purpose, repeats=3)
+    repeats = 3 if purpose is Purpose.CONFIRM else 1
+    wanted = job([("MSE", {}, "SIGMA"), ("MAE", {}, "SIGMA")], purpose, repeats=repeats)
     plan = plan_pack(wanted, prepared)
     assert [m.run for m in plan.members] == list(wanted.work.runs)
-    assert len(plan.folds) == 15
+    assert len(plan.folds) == 5 * repeats
     spec = parse_spec(SPEC)
-    for m in plan.members[:15:4]:
+    for m in plan.members[: 5 * repeats : 4]:
         expected = fold_arrays(prepared, partition(prepared, spec, purpose, m.run.key.repeat)[m.run.key.fold])
         assert (plan.folds[m.fold].validation == expected.validation).all()
         assert (plan.folds[m.fold].x == expected.x).all()
@@ -144,13 +145,14 @@ def test_search_stops_early_and_trains_to_the_specs_end_confirmation_does_neithe
     assert patient.early_patience is None
 
 
-def test_the_longest_fold_is_that_of_the_purpose_whichever_runs_are_still_open(prepared: Prepared) -> None:
+@pytest.mark.parametrize("purpose", [Purpose.SEARCH, Purpose.CONFIRM])
+def test_every_fold_of_the_purpose_is_given_whichever_runs_are_still_open(prepared: Prepared, purpose: Purpose) -> None:
     """After a crash a pack holds the rest of its runs: they must come out with the same bits."""
     trial = [("MSE", {}, "SIGMA")]
-    spec = parse_spec(SPEC)
-    sizes = [f.validation.size for f in partition(prepared, spec, Purpose.SEARCH, 0)]
-    assert len(set(sizes)) == 2  # 82 rows do not divide by five
-    shortest = sizes.index(min(sizes))
-    rest = plan_pack(job(trial, runs=[(shortest, 0)]), prepared)
-    assert len(rest.folds) == 1
-    assert rest.held_rows == plan_pack(job(trial), prepared).held_rows == max(sizes)
+    repeats = 3 if purpose is Purpose.CONFIRM else 1
+    whole = plan_pack(job(trial, purpose, repeats=repeats), prepared)
+    rest = plan_pack(job(trial, purpose, repeats=repeats, runs=[(4, 0)]), prepared)
+    assert len(rest.members) == 1
+    assert len(rest.folds) == len(whole.folds) == (15 if purpose is Purpose.CONFIRM else 5)
+    assert [f.validation.tolist() for f in rest.folds] == [f.validation.tolist() for f in whole.folds]
+    assert rest.members[0].fold == 4

@@ -74,7 +74,9 @@ def _check(model: Any, inputs: int, outputs: int) -> None:
     except Exception as error:
         raise BuildError(f"its model does not take {inputs} columns: {_first_line(error)}") from error
     if not isinstance(gives, tuple | list) or len(gives) != 2 or gives[1] != outputs:
-        raise BuildError(f"its model gives {gives}: {outputs} {'output' if outputs == 1 else 'outputs'} a row it must be")
+        raise BuildError(
+            f"its model gives {gives}: {outputs} {'output' if outputs == 1 else 'outputs'} a row it must be"
+        )
 
 
 def _first_line(error: BaseException) -> str:

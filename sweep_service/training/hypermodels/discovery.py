@@ -125,7 +125,10 @@ class _Explorer:
                     except BuildError as error:
                         log.info("at %s: %s", values, error)  # such a trial will fail, and say why
                         continue
-                    if any(len(a) > known.get(n, 0) for n, a in self._asked.items()) or again.values.keys() - made.values:
+                    if (
+                        any(len(a) > known.get(n, 0) for n, a in self._asked.items())
+                        or again.values.keys() - made.values
+                    ):
                         todo.append((values, again))
 
     def _finds_more(self) -> bool:

@@ -52,9 +52,7 @@ def _rate(layer: Any) -> float:
 
 def is_described(model: Any) -> bool:
     """Whether Keras knows the whole graph of a model."""
-    return type(model).get_config is not keras.Model.get_config and isinstance(
-        model, keras.Sequential | _functional()
-    )
+    return type(model).get_config is not keras.Model.get_config and isinstance(model, keras.Sequential | _functional())
 
 
 def _functional() -> type:
