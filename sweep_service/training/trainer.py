@@ -164,9 +164,7 @@ class PackTrainer:
         self._rung = "FIT"
         return FitSession(self._build, self.architecture, members, folds)
 
-    def _session(
-        self, rung: Rung, members: Sequence[Member], folds: Sequence[FoldData], held_rows: int, epochs: int
-    ) -> Session:
+    def _session(self, rung: Rung, members: Sequence[Member], folds: Sequence[FoldData], epochs: int) -> Session:
         """The members in parts, each in a program for its shapes, which is compiled where it is new."""
         size = 1 if rung == "FUSED" else self._at_once
         parts = [members[i : i + size] for i in range(0, len(members), size)]

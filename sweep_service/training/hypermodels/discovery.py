@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
+import numpy as np
 from keras_tuner.engine import hyperparameters as hp_types
 
 from sweep_service.core.hypermodel import (
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 PROBE_INPUTS, PROBE_OUTPUTS = 16, 1
 """Columns of the table that the builds are made for; a HyperModel that takes `inputs` gets another number later."""
 MAX_BUILDS = 150
-MAX_CHECKS = 300
 AT_RANDOM = 8
 CONTEXTS = 4
 
@@ -133,10 +132,12 @@ class _Explorer:
 
     def _finds_more(self) -> bool:
         """Whether builds at random meet what no single change did."""
-        random_ = random.Random(0)
+        dice = np.random.default_rng(0)
         known = set(self._asked)
         for _ in range(AT_RANDOM):
-            values = {n: random_.choice(_ends(asked[0]) or [asked[0].default]) for n, asked in self._asked.items()}
+            values = {
+                n: ends[dice.integers(len(ends))] for n, asked in self._asked.items() if (ends := _ends(asked[0]))
+            }
             try:
                 self._builds.setdefault(repr(values), self._build(values))
             except BuildError as error:
@@ -148,7 +149,7 @@ class _Explorer:
     def _structural(self, name: str) -> bool:
         """Whether the model differs with it, wherever it is asked for; so it counts where nobody could look."""
         places = [b for b in self._builds.values() if name in b.values]
-        chosen = places[:1] + places[-1:] + random.Random(name).sample(places, min(len(places), CONTEXTS))
+        chosen = places[:: max(1, len(places) // CONTEXTS)] + places[-1:]
         looked = False
         for place in chosen:
             for value in _ends(self._asked[name][0]):

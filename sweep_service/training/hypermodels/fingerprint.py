@@ -22,9 +22,7 @@ def fingerprint(model: Any, values: Mapping[str, Any]) -> str:
         model: built.
         values: of all hyperparameters that were asked for.
     """
-    layers = model._flatten_layers(include_self=False, recursive=True)
     shapes = [[list(v.shape), str(v.dtype)] for v in model.variables if "seed_generator" not in v.path]
-    del layers
     told = _config(model)
     if told is None:
         whole: Any = [type(model).__module__, type(model).__qualname__, sorted(values.items())]
@@ -36,7 +34,7 @@ def fingerprint(model: Any, values: Mapping[str, Any]) -> str:
 def dropout_rates(model: Any) -> tuple[float, ...]:
     """Rates of the layers whose rate a program takes as input, in the order of the model's layers."""
     layers = model._flatten_layers(include_self=False, recursive=True)
-    return tuple(float(_rate(layer)) for layer in layers if takes_rate(layer))
+    return tuple(_rate(layer) for layer in layers if takes_rate(layer))
 
 
 def takes_rate(layer: Any) -> bool:
@@ -47,18 +45,17 @@ def takes_rate(layer: Any) -> bool:
 
 
 def _rate(layer: Any) -> float:
-    return layer.initial_rate if isinstance(layer, InputDropout) else layer.rate  # type: ignore[no-any-return]
+    return float(layer.initial_rate if isinstance(layer, InputDropout) else layer.rate)
+
+
+_ENTRY = keras.Input((1,))
+_DESCRIBED = (keras.Sequential, type(keras.Model(_ENTRY, _ENTRY)))
+"""Keras makes a class that has no public name of a model that is given by inputs and outputs."""
 
 
 def is_described(model: Any) -> bool:
-    """Whether Keras knows the whole graph of a model."""
-    return type(model).get_config is not keras.Model.get_config and isinstance(model, keras.Sequential | _functional())
-
-
-def _functional() -> type:
-    from keras.src.models.functional import Functional
-
-    return Functional
+    """Whether Keras knows the whole graph of a model; of a class of its own it does not know what `call` does."""
+    return type(model) in _DESCRIBED
 
 
 def _config(model: Any) -> Any:

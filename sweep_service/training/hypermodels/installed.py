@@ -73,5 +73,4 @@ class _Function(keras_tuner.HyperModel):  # type: ignore[misc]
 
 
 def _names(found: Callable[..., Any]) -> set[str]:
-    target = found.__init__ if inspect.isclass(found) else found  # type: ignore[misc]
-    return set(inspect.signature(target).parameters)
+    return set(inspect.signature(found).parameters)
