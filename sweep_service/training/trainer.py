@@ -207,10 +207,10 @@ class TrainerCache:
         self._size = size
         self._trainers: dict[tuple[str, int], PackTrainer] = {}
 
-    def trainer(self, architecture: Architecture, slots: int) -> PackTrainer:
-        """The trainer of an architecture and a number of slots."""
+    def trainer(self, architecture: Architecture, slots: int, *, build: Callable[[], Any] | None = None) -> PackTrainer:
+        """The trainer of an architecture and a number of slots; `build` makes its model where it is new."""
         key = (architecture.key(), slots)
-        trainer = self._trainers.pop(key, None) or PackTrainer(architecture, slots)
+        trainer = self._trainers.pop(key, None) or PackTrainer(architecture, slots, build=build)
         self._trainers[key] = trainer
         while len(self._trainers) > self._size:
             self._trainers.pop(next(iter(self._trainers)))
