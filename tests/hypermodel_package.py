@@ -22,10 +22,10 @@ class Windows(keras_tuner.HyperModel):
     def build(self, hp):
         model = keras.Sequential([keras.Input((self.inputs,))])
         kind = hp.Choice("kind", ["dense", "conv"])
-        with hp.name_scope("dense"), hp.conditional_scope("kind", ["dense"]):
+        with hp.conditional_scope("kind", ["dense"]), hp.name_scope("dense"):
             if kind == "dense":
                 model.add(keras.layers.Dense(hp.Int("width", 4, 16, sampling="log", step=2), activation="relu"))
-        with hp.name_scope("conv"), hp.conditional_scope("kind", ["conv"]):
+        with hp.conditional_scope("kind", ["conv"]), hp.name_scope("conv"):
             if kind == "conv":
                 model.add(keras.layers.Reshape((self.inputs, 1)))
                 model.add(keras.layers.Conv1D(hp.Int("filters", 2, 6, step=2), 3, activation="relu"))

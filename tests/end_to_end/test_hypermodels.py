@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,16 @@ SMALL = {
 
 @pytest.fixture
 def service(
-    open_service: Callable[[str], LiveService], empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[LiveService]:
+    open_service: Callable[[str], LiveService], database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> LiveService:
     """A server, and a worker that has the package and has published it."""
     path = [str(install(tmp_path)), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
-    service = open_service(empty_database)
+    service = open_service(database)
     service.start_server()
     service.start_worker()
     until(lambda: len(service.get("/hypermodels")["hypermodels"]) == 6, "the worker has published")
-    yield service
+    return service
 
 
 def trials(service: LiveService, sweep: str) -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ def trials(service: LiveService, sweep: str) -> list[dict[str, Any]]:
 
 def test_a_hypermodel_is_listed_validated_sampled_trained_and_judged(service: LiveService) -> None:
     listed = {h["name"]: h for h in service.get("/hypermodels")["hypermodels"]}
-    assert listed["windows"]["optimizer"] == "adam"
+    assert listed["windows"]["optimizer"] == "adam", listed["windows"]["problem"]
     assert listed["plain"]["optimizer"] is None
     assert "follows a schedule" in listed["scheduled"]["problem"]
     assert "cannot be loaded" in listed["missing"]["problem"]
