@@ -49,13 +49,13 @@ def _rate(layer: Any) -> float:
 
 
 _ENTRY = keras.Input((1,))
-_DESCRIBED = (keras.Sequential, type(keras.Model(_ENTRY, _ENTRY)))
+DESCRIBED = (keras.Sequential, type(keras.Model(_ENTRY, _ENTRY)))
 """Keras makes a class that has no public name of a model that is given by inputs and outputs."""
 
 
 def is_described(model: Any) -> bool:
     """Whether Keras knows the whole graph of a model; of a class of its own it does not know what `call` does."""
-    return type(model) in _DESCRIBED
+    return type(model) in DESCRIBED
 
 
 def _config(model: Any) -> Any:
