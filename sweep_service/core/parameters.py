@@ -59,7 +59,10 @@ def check_parameters(given: Mapping[str, ParameterValue], space: PublishedSpace 
         findings += _check_widths(given)
     if not findings or space is None:
         known = {n: v for n, v in given.items() if n in own or n in published}
-        findings += _check_conditions(complete_parameters(known, space), given, space)
+        full = complete_parameters(known, space)
+        findings += _check_conditions(full, given, space)
+        if "optimizer" in own:
+            findings += _check_optimizers_own({n: v for n, v in known.items() if n in own}, full["optimizer"])
     return findings
 
 
