@@ -8,8 +8,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.core.run import Run
-from sweep_service.core.stored import StoredDataset, WorkerInfo
 from sweep_service.core.sweep import ENDED, Sweep, SweepState
 from sweep_service.core.trial import Trial
 

@@ -7,18 +7,56 @@ caller gives may be changed by it afterwards. Times are the store's own clock, i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
 from sweep_service.core.event import Event
-from sweep_service.core.hypermodel import PublishedSpace, StoredHyperModel
+from sweep_service.core.hypermodel import PublishedSpace
 from sweep_service.core.lease import Lease, Renewal
-from sweep_service.core.observation import Observation, Sampled
 from sweep_service.core.run import Purpose, Run
-from sweep_service.core.search_space import SearchSpace
-from sweep_service.core.stored import StoredDataset, WorkerInfo
+from sweep_service.core.search_space import Params, SearchSpace
 from sweep_service.core.sweep import Sweep
 from sweep_service.core.task import Conclusion, Generation, PackResult, PackWork, TrainJob
 from sweep_service.core.trial import Trial, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataset:
+    """One version of an uploaded dataset. `digest` is the sha256 of the normalised file in the ArtifactStore."""
+
+    name: str
+    version: int
+    digest: str
+    source_digest: str
+    media_type: str
+    size: int
+    summary: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A worker as the database knows it."""
+
+    id: str
+    host: str
+    pid: int
+    device: str
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    task_id: str | None
+    info: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHyperModel:
+    """A user's HyperModel as a worker of that version published it last."""
+
+    space: PublishedSpace
+    worker_version: str
+    published_at: datetime
 
 
 class SweepStore(Protocol):
@@ -156,7 +194,8 @@ class TaskQueue(Protocol):
         ...
 
     def publish_hypermodels(self, worker_version: str, spaces: Sequence[PublishedSpace]) -> None:
-        """What a worker of that version has, replaced name by name; other names stay, for others may have them."""
+        """Store what a worker of that version has installed; what such a worker published before is replaced name
+        by name, and other names stay: another worker may have them."""
         ...
 
     def claim(self, worker_id: str, lease_seconds: float) -> Lease | None:
@@ -243,6 +282,27 @@ class ArtifactStore(Protocol):
     def delete(self, digest: str) -> None:
         """Unknown digests are no error."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a sampler learns of a finished trial; `value` is the objective, None where it failed.
+
+    `pruned_at`: the epoch at which a pruner took it out; `value` is what stood then.
+    """
+
+    parameters: Params
+    value: float | None
+    generation: int
+    pruned_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Groups of settings that share one architecture; `exhausted`: the space has no further point."""
+
+    groups: tuple[tuple[Params, ...], ...]
+    exhausted: bool = False
 
 
 class Sampler(Protocol):

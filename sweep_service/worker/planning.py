@@ -9,10 +9,9 @@ from statistics import median
 from typing import Any
 
 from sweep_service.core.objective import MAXIMIZED
-from sweep_service.core.observation import Observation
 from sweep_service.core.pack import cut_packs, signature
 from sweep_service.core.parameters import delta_unit, has_dropout, search_space
-from sweep_service.core.ports import Sampler
+from sweep_service.core.ports import Observation, Sampler
 from sweep_service.core.run import Purpose, Run, RunState, unpack_curve
 from sweep_service.core.search_space import Params
 from sweep_service.core.spec import AnchorDelta, SweepSpec

@@ -7,9 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from sweep_service.core.ports import ArtifactStore
+from sweep_service.core.ports import ArtifactStore, StoredDataset
 from sweep_service.core.spec import SweepSpec
-from sweep_service.core.stored import StoredDataset
 from sweep_service.datasets.catalog import catalog
 from sweep_service.datasets.load import BuiltinSource, FileSource
 from sweep_service.worker.data import Prepared, Source, prepare
