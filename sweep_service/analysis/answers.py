@@ -23,7 +23,7 @@ from sweep_service.core.spec import SweepSpec
 from sweep_service.core.sweep import Sweep
 from sweep_service.core.trial import Trial, TrialState
 
-NOTHING_YET = "No trial has ended yet: there is nothing to say."
+NOTHING_YET = "No trial is complete: there is nothing to say."
 MAX_DELTA = 1e12
 
 

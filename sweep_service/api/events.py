@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -27,7 +28,18 @@ BATCH = 1000
 END = "event: end\ndata: {}\n\n"
 
 
-@router.get("/sweeps/{sweep_id}/events")
+def _place(name: str, kind: str) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": 0}
+    about = "number of the last event that was seen"
+    return {"name": name, "in": kind, "required": False, "description": about, "schema": schema}
+
+
+@router.get(
+    "/sweeps/{sweep_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    openapi_extra={"parameters": [_place("Last-Event-ID", "header"), _place("after", "query")]},
+)
 async def stream_events(request: Request, sweep_id: str) -> StreamingResponse:
     """Events as they are committed; ends after the last event of an ended sweep."""
     only_query(request, "after")

@@ -5,6 +5,9 @@ FastAPI's page loads its scripts from another origin; this one needs none and wo
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -14,6 +17,7 @@ from fastapi.responses import HTMLResponse
 from sweep_service.api.described import spec_schemas
 from sweep_service.dashboard.pages import SECURITY_HEADERS
 
+CODE = re.compile(r"`([^`]+)`")
 METHODS = ("get", "post", "patch", "put", "delete")
 
 
@@ -57,8 +61,8 @@ def _route(path: str, method: str, operation: dict[str, Any]) -> str:
         f"<td>{escape(_kind(p.get('schema', {})))}</td></tr>"
         for p in operation.get("parameters", [])
     )
-    table = f"<table><thead><tr><th>Parameter</th><th>In</th><th>Type</th></tr></thead>{rows}</table>" if rows else ""
-    text = escape(operation.get("description", operation.get("summary", "")))
+    table = _table(f"Parameters of {method.upper()} {path}", ("Parameter", "In", "Type"), rows) if rows else ""
+    text = CODE.sub(r"<code>\1</code>", escape(operation.get("description", operation.get("summary", "")), quote=False))
     return f'<section class="card"><h2><code>{method.upper()} {escape(path)}</code></h2><p>{text}</p>{table}</section>'
 
 
@@ -70,11 +74,23 @@ def _spec(described: dict[str, Any]) -> str:
 def _fields(name: str, schema: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(field)}</code></td><td>{escape(_kind(inner))}</td>"
-        f"<td>{escape(str(inner.get('default', '')))}</td><td>{escape(inner.get('description', ''))}</td></tr>"
+        f"<td>{escape(_default(inner))}</td><td>{escape(inner.get('description', ''))}</td></tr>"
         for field, inner in schema["properties"].items()
     )
-    head = "<thead><tr><th>Field</th><th>Type</th><th>Default</th><th>Meaning</th></tr></thead>"
-    return f'<section class="card"><h3>{escape(name)}</h3><table>{head}{rows}</table></section>'
+    table = _table(f"Fields of {name}", ("Field", "Type", "Default", "Meaning"), rows)
+    return f'<section class="card"><h3>{escape(name)}</h3>{table}</section>'
+
+
+def _table(name: str, heads: Sequence[str], rows: str) -> str:
+    """A table that scrolls by itself where the screen is narrow."""
+    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+    box = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(name)}">'
+    return f"{box}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _default(schema: dict[str, Any]) -> str:
+    """As JSON, which is how it is sent."""
+    return json.dumps(schema["default"]) if "default" in schema else ""
 
 
 def _kind(schema: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.core.run import Run
-from sweep_service.core.sweep import ENDED, Sweep, SweepState
+from sweep_service.core.sweep import ENDED, EndReason, Sweep, SweepState
 from sweep_service.core.trial import Trial
 
 
@@ -46,7 +46,7 @@ def sweep_json(sweep: Sweep, *, whole: bool = True) -> dict[str, Any]:
         "priority": sweep.priority,
         "state": sweep.state.value,
         "end_reason": sweep.end_reason.value if sweep.end_reason else None,
-        "error": sweep.error,
+        "error": sweep.error or _too_many_failures(sweep),
         "dataset": sweep.spec["dataset"]["name"],
         "counters": asdict(sweep.counters),
         "generation": sweep.generation,
@@ -67,6 +67,14 @@ def sweep_json(sweep: Sweep, *, whole: bool = True) -> dict[str, Any]:
     return found
 
 
+def _too_many_failures(sweep: Sweep) -> str | None:
+    if sweep.end_reason is not EndReason.TOO_MANY_FAILURES:
+        return None
+    most = sweep.spec["budget"]["max_failed_trials"]
+    failed = sweep.counters.trials_failed
+    return f"{failed} trials failed, more than max_failed_trials = {most}: their reasons stand with them."
+
+
 def progress(sweep: Sweep) -> dict[str, Any]:
     """How far a sweep is: runs done of the runs that its budget allows, confirmation counted in."""
     spec, counters = sweep.spec, sweep.counters
@@ -85,6 +93,7 @@ def progress(sweep: Sweep) -> dict[str, Any]:
     if finishing and done >= counters.runs_planned:
         expected = counters.runs_planned + later
     ended = sweep.state in ENDED
+    expected = done if ended else expected
     phase = "DONE" if ended else "CONFIRM" if finishing else "SEARCH"
     share = 1.0 if ended else min(0.99, done / max(1.0, expected))
     return {"fraction": round(share, 4), "phase": phase, "runs_done": done, "runs_expected": max(done, round(expected))}

@@ -7,6 +7,7 @@ import typer
 
 from sweep_service.core.errors import SchemaVersionError, SpecError, SweepError
 
+OK = 0
 ERROR = 1
 USAGE = 2
 SWEEP_NOT_SUCCEEDED = 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,6 +54,15 @@ class PublishedSpace(_Told):
     def own_parameters(self) -> tuple[str, ...]:
         """Names of the service's own parameters that a sweep has beside these."""
         return OWN_ALWAYS if self.optimizer is not None else (*OWN_ALWAYS, *OWN_OF_UNCOMPILED)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHyperModel:
+    """A user's HyperModel as a worker of that version published it last."""
+
+    space: PublishedSpace
+    worker_version: str
+    published_at: datetime
 
 
 Lookup = Callable[[], Mapping[str, PublishedSpace]]

@@ -98,7 +98,11 @@ def explain(error: ValidationError, document: object = None) -> list[Problem]:
         message = str(item["msg"]).removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message = f"there is no field {place[-1]!r} here" + _close(str(place[-1]), _siblings(place))
-        found.setdefault(pointer(*place), []).append(message[:1].lower() + message[1:])
+        elif item["type"] in {"model_type", "model_attributes_type"}:
+            message = f"this is an object with the fields {', '.join(_siblings([*place, '']))}"
+        # A sentence's first letter goes down, a name such as PT0S stays.
+        first = message[:1] if message[1:2].isupper() else message[:1].lower()
+        found.setdefault(pointer(*place), []).append(first + message[1:])
     return [Problem(where, "; or ".join(dict.fromkeys(messages))) for where, messages in found.items()]
 
 

@@ -20,7 +20,7 @@ class TaskKind(StrEnum):
 
 
 class TaskState(StrEnum):
-    """QUEUED -> LEASED -> DONE; a lost lease goes back to QUEUED (an attempt counts only where the pack was at fault)."""
+    """QUEUED -> LEASED -> DONE; a lost lease goes back to QUEUED (what counts as an attempt: see `release`)."""
 
     QUEUED = "QUEUED"
     LEASED = "LEASED"

@@ -10,8 +10,8 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sweep_service.core.ports import Observation
 from sweep_service.core.search_space import SearchSpace
+from sweep_service.core.work_ports import Observation
 from sweep_service.sampling.distributions import encode, to_optuna
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from sweep_service.core.ports import Pruner
+from sweep_service.core.work_ports import Pruner
 
 
 class Never:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from optuna.samplers import PartialFixedSampler, TPESampler
 from scipy.stats import qmc
 
-from sweep_service.core.ports import Observation, Sampled
 from sweep_service.core.search_space import Parameter, Params, SearchSpace, is_active
+from sweep_service.core.work_ports import Observation, Sampled
 from sweep_service.sampling.distributions import at, decode, encode, to_optuna
 from sweep_service.sampling.replay import rebuild
 

@@ -120,8 +120,6 @@ class Ledger:
         if self.state in ENDED or self._busy_thinking():
             return
         following = next_step(standing_of(self.row, self._open_runs(), self.now))
-        if following.state is SweepState.CANCELLED and self._leased():
-            return
         self.go(following.state, following.reason)
         if following.task is TaskKind.PLAN:
             self.queue(TaskKind.PLAN, {"generation": self.row["generation"]})
@@ -166,14 +164,8 @@ class Ledger:
     def _busy_thinking(self) -> bool:
         """A PLAN or CONCLUDE stands already: it will queue what follows."""
         thinking = [TaskKind.PLAN.value, TaskKind.CONCLUDE.value]
-        return self._tasks(tasks.c.kind.in_(thinking), tasks.c.state != TaskState.DONE.value) > 0
-
-    def _leased(self) -> bool:
-        return self._tasks(tasks.c.state == TaskState.LEASED.value) > 0
-
-    def _tasks(self, *conditions: Any) -> int:
-        found = select(func.count()).select_from(tasks).where(tasks.c.sweep_id == self.id, *conditions)
-        return int(self.connection.execute(found).scalar_one())
+        mine = (tasks.c.sweep_id == self.id, tasks.c.kind.in_(thinking), tasks.c.state != TaskState.DONE.value)
+        return self.connection.execute(select(tasks.c.id).where(*mine).limit(1)).first() is not None
 
     def _open_runs(self) -> int:
         found = select(func.count()).select_from(runs).where(runs.c.sweep_id == self.id, runs.c.state.in_(OPEN_RUNS))

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweep_service.core.event import Event
-from sweep_service.core.hypermodel import PublishedSpace
-from sweep_service.core.ports import StoredDataset, StoredHyperModel, WorkerInfo
+from sweep_service.core.hypermodel import PublishedSpace, StoredHyperModel
+from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.core.run import Purpose, Run, RunKey, RunState
 from sweep_service.core.sweep import Counters, EndReason, Standing, Sweep, SweepState
 from sweep_service.core.task import Task, TaskKind

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sweep_service.core.duration import seconds_of
 from sweep_service.core.errors import ConflictError, NotFoundError
 from sweep_service.core.event import Event
-from sweep_service.core.ports import StoredDataset, StoredHyperModel, WorkerInfo
+from sweep_service.core.hypermodel import StoredHyperModel
+from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.core.run import Purpose, Run
 from sweep_service.core.sweep import ENDED, Counters, EndReason, Sweep, SweepState
 from sweep_service.core.task import TaskKind, TaskState

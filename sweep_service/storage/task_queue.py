@@ -167,6 +167,7 @@ class SqlTaskQueue:
         """Write to the task if the lease still holds; else nothing of this transaction may stand."""
         held = (
             tasks.c.id == int(lease.task.id),
+            tasks.c.sweep_id == lease.task.sweep_id,  # SQLite gives the ids of deleted tasks to new ones
             tasks.c.token == lease.token,
             tasks.c.state == TaskState.LEASED.value,
         )
@@ -195,8 +196,10 @@ class SqlTaskQueue:
 
     def work(self, lease: Lease) -> PackWork:
         """Open runs of a TRAIN task."""
-        mine = (runs.c.task_id == int(lease.task.id), runs.c.state.in_(OPEN_RUNS))
-        query = select(runs).where(*mine).order_by(runs.c.trial, runs.c.repeat, runs.c.fold)
+        mine = (runs.c.sweep_id == lease.task.sweep_id, runs.c.task_id == int(lease.task.id))
+        query = (
+            select(runs).where(*mine, runs.c.state.in_(OPEN_RUNS)).order_by(runs.c.trial, runs.c.repeat, runs.c.fold)
+        )
         with self._database.read() as connection:
             found = [run_of(row) for row in connection.execute(query).mappings()]
             numbers = sorted({run.key.trial for run in found})

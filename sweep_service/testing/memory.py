@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from sweep_service.core.errors import NotFoundError
-from sweep_service.core.ports import StoredDataset, StoredHyperModel, WorkerInfo
+from sweep_service.core.hypermodel import StoredHyperModel
+from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.testing.memory_record import Record, counter
 
 

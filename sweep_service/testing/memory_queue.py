@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from sweep_service.core.errors import LeaseLostError, NotFoundError
-from sweep_service.core.hypermodel import PublishedSpace
+from sweep_service.core.hypermodel import PublishedSpace, StoredHyperModel
 from sweep_service.core.lease import Lease, Renewal
 from sweep_service.core.plain import plain_text
-from sweep_service.core.ports import StoredHyperModel, WorkerInfo
+from sweep_service.core.ports import WorkerInfo
 from sweep_service.core.run import Run, RunState
 from sweep_service.core.sweep import CLAIMABLE, SweepState
 from sweep_service.core.task import Conclusion, Generation, PackResult, PackWork, TaskKind, TaskState

@@ -112,8 +112,6 @@ class Record:
         ):
             return
         following = next_step(self.standing())
-        if following.state is SweepState.CANCELLED and self.in_state(TaskState.LEASED):
-            return
         self.go(following.state, following.reason)
         if following.task is TaskKind.PLAN:
             self.queue(TaskKind.PLAN, {"generation": self.sweep.generation})

@@ -11,7 +11,8 @@ from typing import Any
 
 from sweep_service.core.errors import ConflictError, NotFoundError
 from sweep_service.core.event import Event
-from sweep_service.core.ports import StoredDataset, StoredHyperModel, WorkerInfo
+from sweep_service.core.hypermodel import StoredHyperModel
+from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.core.run import Purpose, Run, RunState
 from sweep_service.core.sweep import ENDED, Counters, EndReason, Sweep, SweepState
 from sweep_service.core.task import TaskKind, TaskState

@@ -77,7 +77,7 @@ class PackArrays:
     """
 
     def __init__(self, members: Sequence[Member], folds: Sequence[FoldData], slots: int, batch_size: int) -> None:
-        """Args: `folds` are all that any such pack may name: the shapes follow from them, and from these the bits."""
+        """Args: `folds` are all that such a pack may name, also those that these members do not (see `train`)."""
         self.members = tuple(members)
         self.slots = slots
         self._batch = batch_size
@@ -85,9 +85,9 @@ class PackArrays:
         for member in members:
             index.setdefault((member.fold, member.stream), len(index))
         named = {fold for fold, _ in index}
-        for number in range(len(folds)):
-            if number not in named:
-                index[number, 0] = len(index)
+        for fold in range(len(folds)):
+            if fold not in named:
+                index[fold, 0] = len(index)
         self._streams = [(stream, folds[fold]) for fold, stream in index]
         self._steps = max(steps_of(f.train_rows.size, batch_size) for _, f in self._streams)
         self.data = self._data([index[m.fold, m.stream] for m in members])
@@ -118,8 +118,8 @@ class PackArrays:
 
     def _data(self, places: Sequence[int]) -> Tensors:
         folds = [f for _, f in self._streams]
-        longest = max(f.validation_rows.size for f in folds)
-        held = [np.resize(f.validation_rows, longest) for f in folds]
+        held_rows = max(f.validation_rows.size for f in folds)
+        held = [np.resize(f.validation_rows, held_rows) for f in folds]
         weights = [np.ones(len(f.x), np.float32) if f.weight is None else f.weight for f in folds]
         return {
             "x": tf.constant(np.stack([f.x for f in folds])),

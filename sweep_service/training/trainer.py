@@ -129,8 +129,7 @@ class PackTrainer:
         if len(members) > self.slots:
             raise ValueError(f"{len(members)} members do not fit {self.slots} slots")
         started = time.monotonic()
-        held_rows = max(fold.validation_rows.size for fold in folds)
-        epochs = chunk_epochs or self._chunk(held_rows, max_epochs)
+        epochs = chunk_epochs or self._chunk(folds)
         session = self._open(members, folds, epochs)
         compiled = time.monotonic()
         active = np.ones(len(members), dtype=np.bool_)
@@ -142,10 +141,10 @@ class PackTrainer:
         weights = session.weights() if keep_weights else None
         return PackOutcome(self._rung or "FIT", compiled - started, time.monotonic() - compiled, weights)
 
-    def _chunk(self, held_rows: int, max_epochs: int) -> int:
+    def _chunk(self, folds: Sequence[FoldData]) -> int:
         """Epochs that leave the program at once: few enough that their predictions stay small."""
-        values = self.slots * held_rows * self.architecture.outputs
-        return max(1, min(CHUNK_EPOCHS, max_epochs, CHUNK_BYTES // max(1, 4 * values)))
+        values = self.slots * max(f.validation_rows.size for f in folds) * self.architecture.outputs
+        return max(1, min(CHUNK_EPOCHS, CHUNK_BYTES // max(1, 4 * values)))
 
     def _open(self, members: Sequence[Member], folds: Sequence[FoldData], epochs: int) -> Session:
         """A session on the highest rung that takes the model; what was found once is not tried again."""

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from sweep_service.core.errors import DataError
 from sweep_service.core.hypermodel import PublishedSpace
-from sweep_service.core.ports import Pruner
 from sweep_service.core.run import Purpose, RunOutcome, RunState
 from sweep_service.core.spec import SweepSpec
 from sweep_service.core.task import PackResult, TrainJob
+from sweep_service.core.work_ports import Pruner
 from sweep_service.sampling.rungs import make_pruner
 from sweep_service.training.compile_cache import CompileCache
 from sweep_service.training.device import configure_process

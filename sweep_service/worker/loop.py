@@ -16,9 +16,10 @@ from sweep_service.core.errors import (
     TrainingError,
 )
 from sweep_service.core.lease import Lease
-from sweep_service.core.ports import Planner, TaskQueue, Trainer
+from sweep_service.core.ports import TaskQueue
 from sweep_service.core.run import Purpose
 from sweep_service.core.task import TaskKind, TrainJob
+from sweep_service.core.work_ports import Planner, Trainer
 from sweep_service.worker.heartbeat import Heartbeat
 from sweep_service.worker.stopping import StopFlag
 

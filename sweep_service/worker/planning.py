@@ -11,12 +11,12 @@ from typing import Any
 from sweep_service.core.objective import MAXIMIZED
 from sweep_service.core.pack import cut_packs, signature
 from sweep_service.core.parameters import delta_unit, has_dropout, search_space
-from sweep_service.core.ports import Observation, Sampler
 from sweep_service.core.run import Purpose, Run, RunState, unpack_curve
 from sweep_service.core.search_space import Params
 from sweep_service.core.spec import AnchorDelta, SweepSpec
 from sweep_service.core.task import Conclusion, Generation, Pack
 from sweep_service.core.trial import NewTrial, Trial, TrialState
+from sweep_service.core.work_ports import Observation, Sampler
 from sweep_service.sampling.rungs import rung_medians
 from sweep_service.worker.data import describe
 from sweep_service.worker.source import DataSource

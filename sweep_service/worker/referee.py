@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep_service.core.ports import Pruner
+from sweep_service.core.work_ports import Pruner
 from sweep_service.worker.scoring import MemberScore
 
 

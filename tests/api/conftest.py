@@ -23,6 +23,18 @@ def service(tmp_path: Path) -> Iterator[ServedApp]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApp]:
+    """On SQLite, one for all tests of a file that only read or are refused: none may leave anything behind."""
+    folder = tmp_path_factory.mktemp("shared")
+    url = f"sqlite:///{folder / 'sweeps.db'}"
+    upgrade(url)
+    with ServedApp(url, folder / "data") as running:
+        yield running
+        assert running.get("/sweeps")["sweeps"] == []
+        assert len(running.get("/datasets")["datasets"]) == 4
+
+
 @pytest.fixture
 def either_service(database: str, tmp_path: Path) -> Iterator[ServedApp]:
     """On SQLite and on PostgreSQL."""

@@ -33,17 +33,17 @@ JSON = {"Content-Type": "application/json"}
     ],
     ids=lambda value: value[:40].decode("latin-1") if isinstance(value, bytes) else "",
 )
-def test_what_is_not_strict_json_is_refused(service: ServedApp, body: bytes, words: str) -> None:
-    answer = service.http.post("/v1/sweeps", content=body, headers=JSON)
+def test_what_is_not_strict_json_is_refused(shared: ServedApp, body: bytes, words: str) -> None:
+    answer = shared.http.post("/v1/sweeps", content=body, headers=JSON)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in answer.json()["detail"]
-    assert service.get("/sweeps")["sweeps"] == []
+    assert shared.get("/sweeps")["sweeps"] == []
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_a_body_that_is_not_called_json_is_refused(service: ServedApp, kind: str) -> None:
-    answer = service.http.post("/v1/sweeps", content=b'{"dataset": "diabetes"}', headers={"Content-Type": kind})
+def test_a_body_that_is_not_called_json_is_refused(shared: ServedApp, kind: str) -> None:
+    answer = shared.http.post("/v1/sweeps", content=b'{"dataset": "diabetes"}', headers={"Content-Type": kind})
     assert answer.status_code == 415
     assert "application/json" in answer.json()["detail"]
 
@@ -53,10 +53,10 @@ def test_the_type_may_name_its_charset(service: ServedApp) -> None:
     assert service.http.post("/v1/sweeps", content=b'{"dataset": "diabetes"}', headers=headers).status_code == 202
 
 
-def test_a_body_of_60_megabytes_is_refused_while_it_comes_in(service: ServedApp) -> None:
-    answer = service.send_part("POST /v1/sweeps", "application/json", claimed=60 * 2**20, sent=MAX_JSON_BYTES + 1)
+def test_a_body_of_60_megabytes_is_refused_while_it_comes_in(shared: ServedApp) -> None:
+    answer = shared.send_part("POST /v1/sweeps", "application/json", claimed=60 * 2**20, sent=MAX_JSON_BYTES + 1)
     assert answer.startswith("HTTP/1.1 413 ")
     assert "1048576 bytes" in answer
-    whole = service.http.post("/v1/sweeps", content=b" " * 60 * 2**20, headers=JSON)
+    whole = shared.http.post("/v1/sweeps", content=b" " * 60 * 2**20, headers=JSON)
     assert whole.status_code == 413, "also for a client that sends all of it before it reads the answer"
-    assert service.http.get("/readyz").status_code == 200
+    assert shared.http.get("/readyz").status_code == 200

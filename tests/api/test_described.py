@@ -95,6 +95,22 @@ def test_every_route_documents_its_problems(described: dict[str, Any]) -> None:
     assert {"409"} <= described["paths"]["/v1/sweeps/{sweep_id}"]["delete"]["responses"].keys()
 
 
+def test_what_a_request_may_carry_beside_its_path_is_described(described: dict[str, Any]) -> None:
+    def named(method: str, path: str) -> set[tuple[str, str]]:
+        return {(p["in"], p["name"]) for p in described["paths"][path][method].get("parameters", [])}
+
+    assert ("header", "Idempotency-Key") in named("post", "/v1/sweeps")
+    assert ("query", "validate_only") in named("post", "/v1/sweeps")
+    assert {("query", "page_size"), ("query", "page_token"), ("query", "state")} <= named(
+        "get", "/v1/sweeps/{sweep_id}/trials"
+    )
+    events = "/v1/sweeps/{sweep_id}/events"
+    assert {("header", "Last-Event-ID"), ("query", "after")} <= named("get", events)
+    assert described["paths"][events]["get"]["responses"]["200"]["content"].keys() == {"text/event-stream"}
+    uploads = described["paths"]["/v1/datasets"]["post"]["requestBody"]["content"]
+    assert uploads.keys() == {"text/csv", "application/vnd.apache.parquet"}
+
+
 def test_a_problem_looks_as_it_is_described(service: ServedApp, described: dict[str, Any]) -> None:
     answer = service.http.post("/v1/sweeps", json={"dataset": "diabetes", "seed": -1}).json()
     schema, field = (described["components"]["schemas"][n] for n in ("Problem", "FieldProblem"))

@@ -28,8 +28,8 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "path", ["/nope", "/v1", "/v1/nope", "/v1/sweeps/x/y", "/dashboard/static/nope.js", "/v1/sweeps/x/trials/1/nope"]
 )
-def test_an_address_that_leads_nowhere_is_a_problem(service: ServedApp, path: str) -> None:
-    assert path in assert_problem(service.http.get(path), 404)["detail"]
+def test_an_address_that_leads_nowhere_is_a_problem(shared: ServedApp, path: str) -> None:
+    assert path in assert_problem(shared.http.get(path), 404)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_an_address_that_leads_nowhere_is_a_problem(service: ServedApp, path: st
     ],
 )
 def test_a_method_that_is_not_possible_names_all_that_are(
-    service: ServedApp, method: str, path: str, allowed: str
+    shared: ServedApp, method: str, path: str, allowed: str
 ) -> None:
-    answer = service.http.request(method, path)
+    answer = shared.http.request(method, path)
     assert allowed in assert_problem(answer, 405)["detail"]
     assert answer.headers["allow"] == allowed
 
@@ -91,14 +91,14 @@ def test_a_nul_or_an_endless_address_is_refused_before_any_route(either_service:
         ("page_size=x", "/page_size"),
     ],
 )
-def test_a_parameter_beyond_its_range_is_named(service: ServedApp, query: str, pointer: str) -> None:
-    (found,) = assert_problem(service.http.get(f"/v1/sweeps?{query}"), 422)["errors"]
+def test_a_parameter_beyond_its_range_is_named(shared: ServedApp, query: str, pointer: str) -> None:
+    (found,) = assert_problem(shared.http.get(f"/v1/sweeps?{query}"), 422)["errors"]
     assert found["pointer"] == pointer
     assert found["message"]
 
 
-def test_an_unknown_parameter_is_refused_with_those_that_there_are(service: ServedApp) -> None:
-    problem = assert_problem(service.http.get("/v1/sweeps?pagesize=3"), 422)
+def test_an_unknown_parameter_is_refused_with_those_that_there_are(shared: ServedApp) -> None:
+    problem = assert_problem(shared.http.get("/v1/sweeps?pagesize=3"), 422)
     assert "'pagesize'" in problem["detail"]
     assert "page_size, page_token" in problem["detail"]
 

@@ -61,4 +61,5 @@ def test_progress_expects_the_runs_of_search_and_confirmation(
     assert progress(service.store.sweep(sweep))["runs_expected"] == expected
     service.work()
     end = service.store.sweep(sweep)
+    assert progress(end)["fraction"] == 1
     assert progress(end)["runs_done"] == end.counters.runs_planned == expected

@@ -107,11 +107,11 @@ def test_a_sweep_is_steered(service: ServedApp, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "best", "trials", "watch", "pause", "cancel"])
-@pytest.mark.parametrize("sweep", ["swp_none", "../workers", "a/b?c#d", "%00"])
-def test_an_unknown_sweep_is_one_sentence(service: ServedApp, cli: Cli, command: str, sweep: str) -> None:
-    ended = cli(command, sweep)
-    assert ended.code == 1
-    assert ended.out == ""
-    assert "Traceback" not in ended.err
-    assert "There is no" in ended.err or "There is nothing" in ended.err
-    assert "`sweep-service list`" in ended.err
+def test_an_unknown_sweep_is_one_sentence(service: ServedApp, cli: Cli, command: str) -> None:
+    for sweep in ("swp_none", "../workers", "a/b?c#d"):
+        ended = cli(command, sweep)
+        assert ended.code == 1
+        assert ended.out == ""
+        assert "Traceback" not in ended.err
+        assert "There is no" in ended.err
+        assert "`sweep-service list`" in ended.err

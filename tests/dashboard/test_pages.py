@@ -105,3 +105,13 @@ def test_modules_import_only_what_is_there() -> None:
         for name in re.findall(r'^(?:import|export)\b.*from "([^"]+)"', module.read_text(), re.MULTILINE):
             assert name.startswith("./"), (module.name, name)
             assert (STATIC / name).is_file(), (module.name, name)
+
+
+def test_the_pages_listen_for_every_kind_of_event_that_the_store_tells() -> None:
+    """EventSource passes on only the names that it was given: a kind that is missing here would be unheard."""
+    listed = re.search(r"const KINDS = \[(.*?)\];", (STATIC / "live.js").read_text(), re.DOTALL)
+    assert listed
+    heard = set(re.findall(r'"(\w+)"', listed[1])) - {"message"}
+    storage = Path(pages.__file__).parent.parent / "storage"
+    told = {k for f in storage.glob("*.py") for k in re.findall(r'\.event\(\s*"(\w+)"', f.read_text())}
+    assert told == heard

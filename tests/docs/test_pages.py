@@ -132,11 +132,16 @@ def test_the_house_tells_of_every_room_and_of_every_table(explanation, root):
 def test_every_port_stands_in_the_house(explanation):
     import inspect
 
-    from sweep_service.core import ports
+    from sweep_service.core import ports, work_ports
 
-    named = {n for n, c in vars(ports).items() if inspect.isclass(c) and c.__module__ == ports.__name__}
-    protocols = {n for n in named if getattr(getattr(ports, n), "_is_protocol", False)}
-    assert protocols == set(explanation["house"].rows()) & named
+    stated = [
+        (n, c)
+        for m in (ports, work_ports)
+        for n, c in vars(m).items()
+        if inspect.isclass(c) and c.__module__ == m.__name__
+    ]
+    protocols = {n for n, c in stated if getattr(c, "_is_protocol", False)}
+    assert protocols == set(explanation["house"].rows()) & {n for n, _ in stated}
 
 
 def test_every_requirement_has_a_status(explanation):

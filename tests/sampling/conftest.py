@@ -8,8 +8,8 @@ import pytest
 
 from sweep_service.core.parameters import search_space
 from sweep_service.core.parsing import parse_spec
-from sweep_service.core.ports import Observation, Sampled
 from sweep_service.core.search_space import Params, SearchSpace
+from sweep_service.core.work_ports import Observation, Sampled
 from sweep_service.sampling.samplers import OptunaSampler
 
 Draw = Callable[..., Sampled]

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep_service.core.ports import Observation
 from sweep_service.core.search_space import (
     Categorical,
     FloatRange,
@@ -23,6 +22,7 @@ from sweep_service.core.search_space import (
     SearchSpace,
     is_active,
 )
+from sweep_service.core.work_ports import Observation
 from sweep_service.sampling.distributions import at, decode, encode, to_optuna
 from sweep_service.sampling.samplers import OptunaSampler, generation_seed
 
@@ -34,7 +34,7 @@ IN_A_FRESH_PROCESS = """
 import json, sys
 from sweep_service.core.parameters import search_space
 from sweep_service.core.parsing import parse_spec
-from sweep_service.core.ports import Observation
+from sweep_service.core.work_ports import Observation
 from sweep_service.sampling.samplers import OptunaSampler
 space = search_space(parse_spec({"dataset": "diabetes"}))
 ask = dict(seed=7, count=12, per_architecture=4, maximize=False, grid_points=3)

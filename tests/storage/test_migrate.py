@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sqlalchemy import inspect, text
 
 from sweep_service.core.errors import SchemaVersionError, StoreError
 from sweep_service.storage.database import Database, make_engine
-from sweep_service.storage.migrate import check, scripts_folder, upgrade
+from sweep_service.storage.migrate import _alone, check, scripts_folder, upgrade
 from sweep_service.storage.store import SqlStore
 from sweep_service.storage.tables import metadata
 from sweep_service.testing.scenes import planned, seen
@@ -98,6 +99,24 @@ def test_many_threads_that_migrate_at_once_all_succeed_and_leave_no_lock_behind(
     with ThreadPoolExecutor(6) as pool:
         assert set(pool.map(upgrade, [empty_database] * 6)) == {upgrade_head()}
     assert not list(tmp_path.glob("*.migrating"))
+
+
+def test_one_migrates_at_a_time_though_each_removes_the_lock_file_of_sqlite(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'sweeps.db'}"
+    engine = make_engine(url)
+    inside: list[int] = []
+
+    def migrate(number: int) -> int:
+        with _alone(engine, url):
+            inside.append(number)
+            time.sleep(0.001)
+            most = len(inside)
+            inside.remove(number)
+        return most
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(migrate, range(200))) == {1}
+    engine.dispose()
 
 
 def test_a_migration_that_fails_leaves_an_empty_database(empty_database: str) -> None:

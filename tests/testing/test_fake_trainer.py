@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sweep_service.core.errors import TrainingError
-from sweep_service.core.ports import Trainer
 from sweep_service.core.run import Purpose, Run, RunState, unpack_curve
 from sweep_service.core.task import PackResult, PackWork, TrainJob
+from sweep_service.core.work_ports import Trainer
 from sweep_service.testing.fake_trainer import EPOCHS, FakeTrainer
 from sweep_service.testing.scenes import make_runs, make_spec
 

@@ -66,7 +66,7 @@ def job(*rates: float, epochs: int = 12, folds: int = 3, rows: int = 70, runs: s
         if runs is None or r.key.fold in runs
     )
     trials = {
-        n: {"loss": "HUBER", "parameters": {**PARAMETERS, "learning_rate": rate}, "delta_unit": "SIGMA"}
+        n: {"loss": "HUBER", "parameters": {**PARAMETERS, "learning_rate": rate}, "delta_unit": "SIGMA", "anchor": None}
         for n, rate in enumerate(rates)
     }
     return TrainJob("sweep", dump_spec(spec), Purpose.SEARCH, "signature", 8, PackWork(work, trials))

@@ -55,7 +55,7 @@ def job(
         if runs is None or (r.key.fold, r.key.repeat) in runs
     ]
     told = {
-        n: {"loss": loss, "parameters": {**SETTINGS, **parameters}, "delta_unit": unit}
+        n: {"loss": loss, "parameters": {**SETTINGS, **parameters}, "delta_unit": unit, "anchor": None}
         for n, (loss, parameters, unit) in enumerate(trials)
     }
     return TrainJob(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sweep_service.core.ports import Pruner
 from sweep_service.core.run import Purpose, Run, RunKey, RunState
 from sweep_service.core.spec import Objective
+from sweep_service.core.work_ports import Pruner
 from sweep_service.numerics.scale import Scale
 from sweep_service.sampling.rungs import Halving, Never
 from sweep_service.worker.data import FoldArrays

@@ -8,9 +8,15 @@ from fastapi import APIRouter, Request
 
 from sweep_service.api.schemas import finite_object, when
 from sweep_service.api.service import only_query, service_of
-from sweep_service.core.hypermodel import BUILT_IN, OWN_ALWAYS, OWN_OF_UNCOMPILED, PublishedParameter, PublishedSpace
+from sweep_service.core.hypermodel import (
+    BUILT_IN,
+    OWN_ALWAYS,
+    OWN_OF_UNCOMPILED,
+    PublishedParameter,
+    PublishedSpace,
+    StoredHyperModel,
+)
 from sweep_service.core.parameters import KNOWN
-from sweep_service.core.ports import StoredHyperModel
 
 router = APIRouter(prefix="/v1", tags=["hypermodels"])
 

@@ -101,9 +101,7 @@ function showSweep(now) {
   byId("facts").textContent = facts(now);
   showControls(byId("controls"), now, move);
   showProgress(byId("progress"), now);
-  const reason =
-    now.error ?? (now.state === "FAILED" ? "The sweep failed and left no reason; its trials below may tell more." : "");
-  if (now.state === "FAILED") tell(`The sweep failed: ${reason}`);
+  if (now.state === "FAILED") tell(`The sweep failed: ${now.error ?? "its trials below may tell why."}`);
   else if (now.state === "CANCELLED") tell("The sweep was cancelled; what it had found until then is below.", "warn");
   else if (now.state === "PAUSED") tell("The sweep is paused: no further trial starts until it is resumed.", "warn");
   else if (now.state === "QUEUED") tell("The sweep waits for a worker.", "info");

@@ -74,8 +74,8 @@ def test_wait_ends_with_what_there_is(service: ServedApp) -> None:
 
 
 @pytest.mark.parametrize("wait", ["-1", "61", "nan", "inf", "1e999", "soon"])
-def test_a_wait_that_is_no_wait_is_refused(service: ServedApp, wait: str) -> None:
-    answer = service.http.get(f"/v1/sweeps/{service.post()}/best-delta", params={"wait": wait})
+def test_a_wait_that_is_no_wait_is_refused(shared: ServedApp, wait: str) -> None:
+    answer = shared.http.get("/v1/sweeps/any/best-delta", params={"wait": wait})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/wait"
 

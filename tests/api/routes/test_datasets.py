@@ -24,11 +24,11 @@ def upload(service: ServedApp, name: str, content: Any = CSV, kind: str = "text/
     return service.http.post("/v1/datasets", params={"name": name}, content=content, headers={"Content-Type": kind})
 
 
-def test_the_built_in_datasets_are_listed_first(service: ServedApp) -> None:
-    found = service.get("/datasets")
+def test_the_built_in_datasets_are_listed_first(shared: ServedApp) -> None:
+    found = shared.get("/datasets")
     assert [d["name"] for d in found["datasets"]] == ["boston_housing", "california_housing", "diabetes", "friedman1"]
     assert found["next_page_token"] == ""
-    friedman = service.get("/datasets/friedman1")
+    friedman = shared.get("/datasets/friedman1")
     assert friedman == found["datasets"][3]
     assert friedman["kind"] == "BUILT_IN"
     assert friedman["options"]["outlier_share"]["high"] == 0.5
@@ -97,18 +97,18 @@ def test_the_list_is_paged(service: ServedApp) -> None:
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_and_leaves_nothing(
-    service: ServedApp, content: str | bytes, words: str
+    shared: ServedApp, content: str | bytes, words: str
 ) -> None:
-    answer = upload(service, "bad", content)
+    answer = upload(shared, "bad", content)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in answer.json()["detail"]
-    assert service.http.get("/v1/datasets/bad").status_code == 404
-    assert list((service.folder / "artifacts").rglob("*")) == []
+    assert shared.http.get("/v1/datasets/bad").status_code == 404
+    assert list((shared.folder / "artifacts").rglob("*")) == []
 
 
-def test_what_only_claims_to_be_parquet_is_refused(service: ServedApp) -> None:
-    answer = upload(service, "bad", b"PAR1" + b"x" * 100 + b"PAR1", PARQUET)
+def test_what_only_claims_to_be_parquet_is_refused(shared: ServedApp) -> None:
+    answer = upload(shared, "bad", b"PAR1" + b"x" * 100 + b"PAR1", PARQUET)
     assert answer.status_code == 422
     assert "Parquet" in answer.json()["detail"]
 
@@ -126,9 +126,9 @@ def test_what_only_claims_to_be_parquet_is_refused(service: ServedApp) -> None:
     ],
 )
 def test_an_upload_says_what_it_is(
-    service: ServedApp, params: dict[str, str], kind: str, status: int, words: str
+    shared: ServedApp, params: dict[str, str], kind: str, status: int, words: str
 ) -> None:
-    answer = service.http.post("/v1/datasets", params=params, content=CSV, headers={"Content-Type": kind})
+    answer = shared.http.post("/v1/datasets", params=params, content=CSV, headers={"Content-Type": kind})
     assert answer.status_code == status
     assert words in answer.json()["detail"]
 

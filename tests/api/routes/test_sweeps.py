@@ -13,6 +13,7 @@ from served_app import ServedApp, small
 
 from sweep_service.storage.migrate import upgrade
 from sweep_service.storage.store import SqlStore
+from sweep_service.testing.fake_trainer import FakeTrainer
 
 
 def refused(answer: httpx.Response, status: int = 422) -> dict[str, str]:
@@ -66,14 +67,14 @@ def test_the_answer_shows_every_default_filled_in(service: ServedApp) -> None:
     assert again.json()["spec"] == spec
 
 
-def test_validate_only_checks_and_stores_nothing(service: ServedApp) -> None:
-    answer = service.http.post("/v1/sweeps", params={"validate_only": "true"}, json={"dataset": "diabetes"})
+def test_validate_only_checks_and_stores_nothing(shared: ServedApp) -> None:
+    answer = shared.http.post("/v1/sweeps", params={"validate_only": "true"}, json={"dataset": "diabetes"})
     assert answer.status_code == 200
     assert answer.json()["valid"] is True
     assert answer.json()["spec"]["budget"]["max_trials"] == 128
-    wrong = service.http.post("/v1/sweeps", params={"validate_only": "true"}, json={"dataset": "diabets"})
+    wrong = shared.http.post("/v1/sweeps", params={"validate_only": "true"}, json={"dataset": "diabets"})
     assert "diabetes" in refused(wrong)["/dataset/name"]
-    assert service.get("/sweeps")["sweeps"] == []
+    assert shared.get("/sweeps")["sweeps"] == []
 
 
 @pytest.mark.parametrize(
@@ -98,21 +99,23 @@ def test_validate_only_checks_and_stores_nothing(service: ServedApp) -> None:
         ({"dataset": "prices"}, "/dataset/name", "diabetes, boston_housing"),
         ({"dataset": "friedman1", "seed": 2**53}, "/seed", "less than"),
         ({}, "/dataset", "required"),
+        ({"dataset": {"name": "diabetes", "split": 3}}, "/dataset/split", "fields test_fraction, seed, validation"),
+        ({"dataset": "diabetes", "budget": {"max_duration": "PT0S"}}, "/budget/max_duration", "PT0S is no time"),
         ([], "", '{"dataset": "diabetes"}'),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_spec_that_cannot_be_run_is_refused_with_what_would_be_right(
-    service: ServedApp, document: Any, pointer: str, words: str
+    shared: ServedApp, document: Any, pointer: str, words: str
 ) -> None:
-    problems = refused(service.http.post("/v1/sweeps", json=document))
+    problems = refused(shared.http.post("/v1/sweeps", json=document))
     assert list(problems) == [pointer]
     assert words in problems[pointer]
 
 
-def test_all_problems_of_a_spec_are_told_at_once(service: ServedApp) -> None:
+def test_all_problems_of_a_spec_are_told_at_once(shared: ServedApp) -> None:
     document = {"dataset": "diabetes", "objective": "val_loss", "seed": -1, "nam": "x"}
-    assert set(refused(service.http.post("/v1/sweeps", json=document))) == {"/objective/metric", "/seed", "/nam"}
+    assert set(refused(shared.http.post("/v1/sweeps", json=document))) == {"/objective/metric", "/seed", "/nam"}
 
 
 NOT_YET = {
@@ -133,9 +136,9 @@ NOT_YET = {
 
 
 @pytest.mark.parametrize("pointer", NOT_YET)
-def test_what_is_not_run_yet_is_refused_by_name(service: ServedApp, pointer: str) -> None:
+def test_what_is_not_run_yet_is_refused_by_name(shared: ServedApp, pointer: str) -> None:
     field, value = NOT_YET[pointer]
-    problems = refused(service.http.post("/v1/sweeps", json={"dataset": "diabetes", field: value}))
+    problems = refused(shared.http.post("/v1/sweeps", json={"dataset": "diabetes", field: value}))
     assert list(problems) == [pointer]
     assert "not supported yet" in problems[pointer]
 
@@ -174,10 +177,10 @@ FULL: dict[str, Any] = {
     },
     "anchors": ["MSE", "MAE", {"delta": 1.345, "unit": "SIGMA"}, {"delta": 1.0, "unit": "TARGET"}],
     "sampler": {"name": "TPE", "generation_size": 32, "trials_per_architecture": 8, "synchronous": True},
-    "pruner": {"name": "HALVING", "rungs": [10, 30], "keep": 0.5},
     "confirm": {"finalists": 5, "repeats": 3},
     "training": {"max_epochs": 100, "early_stopping": {"patience": 10}},
     "budget": {"max_trials": 128, "max_failed_trials": 12, "max_duration": "PT1H"},
+    "pruner": {"name": "HALVING", "rungs": [10, 30], "keep": 0.5},
 }
 LATER: dict[str, Any] = {
     "final": {"seeds": 3, "export": True, "baselines": True},
@@ -199,10 +202,10 @@ def test_the_whole_schema_is_understood(service: ServedApp) -> None:
     assert all("not supported yet" in message for message in problems.values())
 
 
-def test_a_condition_that_can_never_hold_is_refused(service: ServedApp) -> None:
+def test_a_condition_that_can_never_hold_is_refused(shared: ServedApp) -> None:
     momentum = {"kind": "FLOAT", "low": 0.0, "high": 0.99, "when": {"optimizer": ["sgd"]}}
     document = {"dataset": "diabetes", "parameters": {"momentum": momentum, "optimizer": "adam"}}
-    problems = refused(service.http.post("/v1/sweeps", json=document))
+    problems = refused(shared.http.post("/v1/sweeps", json=document))
     assert "can never hold" in problems["/parameters/momentum/when/optimizer"]
 
 
@@ -230,8 +233,8 @@ def test_the_same_key_with_another_body_is_refused(service: ServedApp) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256])
-def test_a_key_has_1_to_255_characters(service: ServedApp, key: str) -> None:
-    refused(service.http.post("/v1/sweeps", json=small(), headers={"Idempotency-Key": key}), 400)
+def test_a_key_has_1_to_255_characters(shared: ServedApp, key: str) -> None:
+    refused(shared.http.post("/v1/sweeps", json=small(), headers={"Idempotency-Key": key}), 400)
 
 
 class _SlowStore(SqlStore):
@@ -339,6 +342,17 @@ def test_progress_grows_with_the_runs_and_ends_at_one(service: ServedApp) -> Non
     end = service.get(f"/sweeps/{sweep}")
     assert (end["state"], end["end_reason"], end["progress"]["phase"]) == ("SUCCEEDED", "BUDGET", "DONE")
     assert end["progress"]["runs_done"] == end["progress"]["runs_expected"] == end["counters"]["runs_planned"]
+
+
+def test_a_sweep_with_too_many_failures_says_so_and_expects_no_more(service: ServedApp) -> None:
+    sweep = service.post(small(budget={"max_trials": 12, "max_failed_trials": 2}))
+    service.work(trainer=FakeTrainer(diverge=range(20)))
+    end = service.get(f"/sweeps/{sweep}")
+    assert (end["state"], end["end_reason"]) == ("FAILED", "TOO_MANY_FAILURES")
+    assert end["error"].startswith(f"{end['counters']['trials_failed']} trials failed, more than max_failed_trials = 2")
+    assert end["progress"]["runs_done"] == end["progress"]["runs_expected"] == 50
+    verdict = service.get(f"/sweeps/{sweep}/best-delta")["verdict"]["sentence"]
+    assert verdict == "No trial is complete: there is nothing to say."
 
 
 # --- steering --------------------------------------------------------------------------------------------------
