@@ -9,7 +9,7 @@ from sweep_service import __version__
 from sweep_service.api import described, errors, events, reference
 from sweep_service.api.guard import HostGuard
 from sweep_service.api.headers import SecurityHeaders
-from sweep_service.api.routes import answers, datasets, operations, sweeps, trials
+from sweep_service.api.routes import answers, datasets, hypermodels, operations, sweeps, trials
 from sweep_service.api.service import Service
 from sweep_service.core.ports import ArtifactStore, SweepStore
 from sweep_service.dashboard.pages import mount
@@ -30,7 +30,15 @@ def create_app(store: SweepStore, artifacts: ArtifactStore, settings: Settings) 
     errors.install(app)
     app.add_middleware(HostGuard, hosts=settings.allowed_hosts)
     app.add_middleware(SecurityHeaders)
-    for router in (operations.router, events.router, answers.router, trials.router, datasets.router, sweeps.router):
+    for router in (
+        operations.router,
+        events.router,
+        answers.router,
+        trials.router,
+        datasets.router,
+        hypermodels.router,
+        sweeps.router,
+    ):
         app.include_router(router)
     described.install(app)
     reference.install(app)

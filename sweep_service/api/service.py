@@ -12,6 +12,7 @@ from fastapi import Request
 
 from sweep_service.api.errors import ProblemError
 from sweep_service.core.errors import DataError, NotFoundError, Problem, SpecError
+from sweep_service.core.hypermodel import PublishedSpace
 from sweep_service.core.ports import ArtifactStore, SweepStore
 from sweep_service.core.run import Run
 from sweep_service.core.spec import SweepSpec
@@ -73,6 +74,10 @@ class Service:
         finally:
             with self._lock:
                 self._in_flight.discard(key)
+
+    def published(self) -> dict[str, PublishedSpace]:
+        """The HyperModels that workers have, by name."""
+        return {stored.space.hypermodel: stored.space for stored in self.store.hypermodels()}
 
     def pin_dataset(self, spec: SweepSpec) -> SweepSpec:
         """Check the dataset of a spec before it is stored, and pin its version.

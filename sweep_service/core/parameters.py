@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
+from sweep_service.core.hypermodel import PublishedSpace
 from sweep_service.core.mlp_space import DELTA, MLP_PARAMETERS, Known
+from sweep_service.core.narrowing import check_narrowed, normalised
 from sweep_service.core.search_space import Categorical, FloatRange, IntRange, Parameter, SearchSpace, Value
 from sweep_service.core.spec import ParameterValue, SweepSpec
 
@@ -13,35 +15,54 @@ Finding = tuple[tuple[str | int, ...], str]
 KNOWN: dict[str, Known] = {"delta": DELTA, **MLP_PARAMETERS}
 
 
-def complete_parameters(given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+def known_parameters(space: PublishedSpace | None) -> dict[str, Known]:
+    """Those whose meaning is the service's own: all of the built-in network's, or those beside a HyperModel's."""
+    return KNOWN if space is None else {name: KNOWN[name] for name in space.own_parameters()}
+
+
+def complete_parameters(
+    given: Mapping[str, ParameterValue], space: PublishedSpace | None = None
+) -> dict[str, ParameterValue]:
     """All parameters: the given ones, and the defaults of the others."""
     full: dict[str, ParameterValue] = {}
-    for name, known in KNOWN.items():
+    for name, known in known_parameters(space).items():
         value = given.get(name, known.default)
         if name == "delta" and isinstance(value, FloatRange) and value.unit is None:
             value = value.model_copy(update={"unit": "SIGMA"})
         full[name] = value
-    widths = full["units"]
+    for parameter in space.parameters if space is not None else ():
+        full[parameter.name] = normalised(parameter, given.get(parameter.name, parameter.value))
+    widths = full.get("units")
     if isinstance(widths, list) and "layers" not in given:
         full["layers"] = len(widths)
     return full
 
 
-def check_parameters(given: Mapping[str, ParameterValue]) -> list[Finding]:
+def check_parameters(given: Mapping[str, ParameterValue], space: PublishedSpace | None = None) -> list[Finding]:
     """Everything wrong with them: unknown names, values beyond what is possible, conditions that never hold."""
     findings: list[Finding] = []
+    own = known_parameters(space)
+    published = {p.name: p for p in space.parameters} if space is not None else {}
     for name, value in given.items():
-        known = KNOWN.get(name)
-        if known is None:
-            close = difflib.get_close_matches(name, KNOWN, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the parameters are {', '.join(KNOWN)}"
+        if name in published:
+            found = check_narrowed(published[name], value)
+        elif name in own:
+            found = _check_value(name, own[name], value)
+        else:
+            names = [*own, *published]
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the parameters are {', '.join(names)}"
             findings.append(((name,), f"there is no parameter {name!r}; {hint}"))
             continue
-        findings += [((name, *place), message) for place, message in _check_value(name, known, value)]
-    findings += _check_widths(given)
-    full = complete_parameters({n: v for n, v in given.items() if n in KNOWN})
-    findings += _check_conditions(full)
-    findings += _check_optimizers_own({n: v for n, v in given.items() if n in KNOWN}, full["optimizer"])
+        findings += [((name, *place), message) for place, message in found]
+    if space is None:
+        findings += _check_widths(given)
+    if not findings or space is None:
+        known = {n: v for n, v in given.items() if n in own or n in published}
+        full = complete_parameters(known, space)
+        findings += _check_conditions(full, given, space)
+        if "optimizer" in own:
+            findings += _check_optimizers_own({n: v for n, v in known.items() if n in own}, full["optimizer"])
     return findings
 
 
@@ -118,17 +139,23 @@ def _check_optimizers_own(given: Mapping[str, ParameterValue], optimizer: Parame
     return findings
 
 
-def _check_conditions(full: Mapping[str, ParameterValue]) -> list[Finding]:
+def _check_conditions(
+    full: Mapping[str, ParameterValue], given: Mapping[str, ParameterValue], space: PublishedSpace | None
+) -> list[Finding]:
     findings: list[Finding] = []
+    own = known_parameters(space)
+    published = {p.name: p for p in space.parameters} if space is not None else {}
     for name, value in full.items():
         if not isinstance(value, FloatRange | IntRange | Categorical) or value.when is None:
             continue
-        if name in {"delta", *(n for n, k in KNOWN.items() if k.structural)}:
+        if name not in own and (name not in given or value == published[name].value):
+            continue  # what is never asked for is no fault of whom did not narrow it
+        if name in own and (name == "delta" or own[name].structural):
             findings.append(((name, "when"), f"{name} is needed in every trial and cannot be conditional"))
             continue
         for parent, wanted in value.when.items():
-            place = (name, "when", parent)
-            if parent not in KNOWN or parent == name:
+            place = (name, "when", parent) if name in own else (name,)
+            if parent not in full or parent == name:
                 findings.append((place, f"there is no other parameter {parent!r}"))
             elif not wanted or not any(_possible(full[parent], w) for w in wanted):
                 findings.append((place, f"this can never hold: {parent} is {_describe(full[parent])}"))
@@ -171,22 +198,32 @@ def _words(values: tuple[Value, ...]) -> str:
 
 def search_space(spec: SweepSpec) -> SearchSpace:
     """The space of a completed spec, parents before those that depend on them."""
-    values = complete_parameters(spec.parameters)
+    space = spec.model.space
+    values = complete_parameters(spec.parameters, space)
+    structural = {name: known.structural for name, known in known_parameters(space).items()}
+    structural |= {p.name: p.structural for p in space.parameters} if space is not None else {}
+    made = {name: _parameter(name, value, structural[name]) for name, value in values.items()}
+    for published in space.parameters if space is not None else ():
+        value = values[published.name]
+        if published.when is not None and not isinstance(value, FloatRange | IntRange | Categorical | list):
+            # One value, and still only where it is asked for.
+            one = Categorical(choices=[value], when=published.when)
+            made[published.name] = _parameter(published.name, one, published.structural)
     ordered: list[str] = []
 
     def place(name: str) -> None:
         if name not in ordered:
-            for parent in getattr(values[name], "when", None) or {}:
+            for parent in made[name].when or {}:
                 place(parent)
             ordered.append(name)
 
-    for name in values:
-        place(name)
-    return SearchSpace(tuple(_parameter(name, values[name]) for name in ordered))
+    for name, parameter in made.items():
+        if all(any(_possible(values[p], w) for w in wanted) for p, wanted in (parameter.when or {}).items()):
+            place(name)
+    return SearchSpace(tuple(made[name] for name in ordered))
 
 
-def _parameter(name: str, value: ParameterValue) -> Parameter:
-    structural = KNOWN[name].structural
+def _parameter(name: str, value: ParameterValue, structural: bool) -> Parameter:
     if isinstance(value, FloatRange | IntRange | Categorical):
         return Parameter(name, None, value, structural)
     return Parameter(name, value, None, structural)

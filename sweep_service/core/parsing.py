@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweep_service.core.errors import Problem, SpecError
+from sweep_service.core.hypermodel import BUILT_IN, Lookup, PublishedSpace, nothing_published
 from sweep_service.core.objective import CLASSIFICATION_METRICS, LOSS_REFUSED, METRICS, MOVES_WITH_DELTA
 from sweep_service.core.parameters import check_parameters, complete_parameters
 from sweep_service.core.rungs import check_pruner, with_rungs
-from sweep_service.core.spec import AnchorDelta, SweepSpec, Validation
+from sweep_service.core.spec import AnchorDelta, Model, SweepSpec, Validation
 from sweep_service.core.support import unsupported
 
 
@@ -21,8 +22,12 @@ def pointer(*parts: str | int) -> str:
     return "".join("/" + str(p).replace("~", "~0").replace("/", "~1") for p in parts)
 
 
-def parse_spec(document: object) -> SweepSpec:
+def parse_spec(document: object, published: Lookup = nothing_published) -> SweepSpec:
     """The spec with every default filled in: the parameters complete, the name given.
+
+    Args:
+        document: JSON values.
+        published: the HyperModels that workers have; asked only where the spec names one.
 
     Raises:
         SpecError: with every problem that was found.
@@ -43,12 +48,14 @@ def parse_spec(document: object) -> SweepSpec:
     except ValidationError as error:
         hidden = {p.pointer for p in early}
         raise SpecError(early + [p for p in explain(error, plain) if p.pointer not in hidden]) from None
+    if spec.model.hypermodel != BUILT_IN or spec.model.space is not None:
+        spec = spec.model_copy(update={"model": _pinned(spec.model, published(), early)})
     problems = early + _checks(spec, plain)
     if problems:
         raise SpecError(problems)
     return spec.model_copy(
         update={
-            "parameters": complete_parameters(spec.parameters),
+            "parameters": complete_parameters(spec.parameters, spec.model.space),
             "pruner": with_rungs(spec.pruner, spec.training.max_epochs),
             "name": spec.name or f"{spec.dataset.name}-{spec.loss.kind.lower()}",
         }
@@ -129,9 +136,7 @@ def _close(word: str, words: list[str]) -> str:
 def _checks(spec: SweepSpec, plain: Mapping[str, Any]) -> list[Problem]:
     """What no single field can tell."""
     problems = [Problem(pointer(*place), message) for place, message in unsupported(spec)]
-    problems += [
-        Problem(pointer("parameters", *place), message) for place, message in check_parameters(spec.parameters)
-    ]
+    problems += [Problem(pointer("parameters", *place), message) for place, message in _parameters(spec)]
     objective = spec.objective
     for metric, field, value in (("HUBER", "delta", objective.delta), ("PINBALL", "tau", objective.tau)):
         used = metric in {objective.metric, *objective.additional_metrics}
@@ -165,6 +170,33 @@ def _checks(spec: SweepSpec, plain: Mapping[str, Any]) -> list[Problem]:
     problems += _unused_fields(plain, validation.kind)
     problems += [Problem(pointer("pruner", *place), message) for place, message in check_pruner(spec, plain)]
     return problems
+
+
+def _parameters(spec: SweepSpec) -> list[tuple[tuple[str | int, ...], str]]:
+    """Nothing can be said of the parameters of a HyperModel that nobody knows."""
+    known = spec.model.hypermodel == BUILT_IN or spec.model.space is not None
+    return check_parameters(spec.parameters, spec.model.space) if known else []
+
+
+def _pinned(model: Model, published: Mapping[str, PublishedSpace], problems: list[Problem]) -> Model:
+    """The model with the space of its HyperModel as it is published now; what is wrong joins the problems."""
+    name, space = model.hypermodel, published.get(model.hypermodel)
+    if name != BUILT_IN and space is None:
+        names = ", ".join([BUILT_IN, *sorted(published)])
+        what = f"there is no HyperModel {name!r}; the workers know {names} (a worker publishes its own as it starts)"
+        problems.append(Problem(pointer("model", "hypermodel"), what + _close_name(name, [BUILT_IN, *published])))
+        return model.model_copy(update={"space": None})
+    if space is not None and space.problem is not None:
+        problems.append(Problem(pointer("model", "hypermodel"), f"{name} cannot be tuned here: {space.problem}"))
+    if model.space is not None and model.space != space:
+        what = "the space is the HyperModel's as it is published now: leave it out, it is filled in"
+        problems.append(Problem(pointer("model", "space"), what))
+    return model.model_copy(update={"space": space})
+
+
+def _close_name(word: str, words: list[str]) -> str:
+    match = difflib.get_close_matches(word, words, n=1)
+    return f"; did you mean {match[0]!r}?" if match else ""
 
 
 def _repeated_anchors(spec: SweepSpec) -> list[Problem]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
 from sweep_service.core.event import Event
+from sweep_service.core.hypermodel import PublishedSpace, StoredHyperModel
 from sweep_service.core.lease import Lease, Renewal
 from sweep_service.core.run import Purpose, Run
 from sweep_service.core.sweep import Sweep
@@ -160,6 +161,10 @@ class SweepStore(Protocol):
         """All versions, by name and version."""
         ...
 
+    def hypermodels(self) -> Sequence[StoredHyperModel]:
+        """What workers have published, by name; of each name what came last."""
+        ...
+
 
 class TaskQueue(Protocol):
     """The queue, for workers. Every write after `claim` checks the fence and raises LeaseLostError."""
@@ -176,6 +181,11 @@ class TaskQueue(Protocol):
 
     def forget_worker(self, worker_id: str) -> None:
         """It has said good-bye: its row goes, and every lease it still holds is released without an attempt."""
+        ...
+
+    def publish_hypermodels(self, worker_version: str, spaces: Sequence[PublishedSpace]) -> None:
+        """Store what a worker of that version has installed; what such a worker published before is replaced name
+        by name, and other names stay: another worker may have them."""
         ...
 
     def claim(self, worker_id: str, lease_seconds: float) -> Lease | None:

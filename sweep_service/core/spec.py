@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from sweep_service.core.duration import seconds_of
+from sweep_service.core.hypermodel import PublishedSpace
 from sweep_service.core.objective import Metric
 from sweep_service.core.search_space import DeltaUnit, Distribution, Value
 
@@ -90,6 +91,9 @@ class Model(_Part):
     """The network: `mlp`, or a HyperModel that the workers have installed."""
 
     hypermodel: str = Field("mlp", min_length=1, max_length=128)
+    space: PublishedSpace | None = Field(
+        None, description="of an installed HyperModel, as it was published when the sweep was posted; filled in"
+    )
 
 
 class Loss(_Part):

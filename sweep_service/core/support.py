@@ -35,12 +35,6 @@ def unsupported(spec: SweepSpec) -> list[Finding]:
         "use SUM_OVER_BATCH_SIZE",
     )
     refuse(
-        spec.model.hypermodel != "mlp",
-        ("model", "hypermodel"),
-        f"the HyperModel {spec.model.hypermodel!r}",
-        "use the built-in 'mlp'",
-    )
-    refuse(
         spec.final is not None,
         ("final",),
         "the refit, the locked test and the export",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweep_service.core.event import Event
+from sweep_service.core.hypermodel import PublishedSpace, StoredHyperModel
 from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.core.run import Purpose, Run, RunKey, RunState
 from sweep_service.core.sweep import Counters, EndReason, Standing, Sweep, SweepState
@@ -107,6 +108,12 @@ def dataset_of(row: Row) -> StoredDataset:
     """A row of `datasets`."""
     names = ("name", "version", "digest", "source_digest", "media_type", "size", "summary")
     return StoredDataset(**{n: row[n] for n in names}, created_at=moment_of(row["created_at"]))
+
+
+def hypermodel_of(row: Row) -> StoredHyperModel:
+    """A row of `hypermodels`."""
+    space = PublishedSpace.model_validate(row["space"])
+    return StoredHyperModel(space, row["worker_version"], moment_of(row["published_at"]))
 
 
 def worker_of(row: Row) -> WorkerInfo:

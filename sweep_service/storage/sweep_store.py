@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sweep_service.core.duration import seconds_of
 from sweep_service.core.errors import ConflictError, NotFoundError
 from sweep_service.core.event import Event
+from sweep_service.core.hypermodel import StoredHyperModel
 from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.core.run import Purpose, Run
 from sweep_service.core.sweep import ENDED, Counters, EndReason, Sweep, SweepState
@@ -21,10 +22,11 @@ from sweep_service.core.trial import Trial, TrialState
 from sweep_service.storage.database import Database
 from sweep_service.storage.endings import give_back_late
 from sweep_service.storage.ledger import Ledger
-from sweep_service.storage.mapping import dataset_of, event_of, run_of, sweep_of, trial_of, worker_of
+from sweep_service.storage.mapping import dataset_of, event_of, hypermodel_of, run_of, sweep_of, trial_of, worker_of
 from sweep_service.storage.tables import (
     datasets,
     events,
+    hypermodels,
     idempotency_keys,
     reports,
     runs,
@@ -166,6 +168,13 @@ class SqlSweepStore:
         with self._database.read() as connection:
             found = connection.execute(query.where(tasks.c.state != TaskState.DONE.value)).all()
         return {f"{kind}_{state}": int(count) for kind, state, count in found}
+
+    def hypermodels(self) -> Sequence[StoredHyperModel]:
+        """The newest of each name."""
+        newest = select(func.max(hypermodels.c.id)).group_by(hypermodels.c.name)
+        query = select(hypermodels).where(hypermodels.c.id.in_(newest)).order_by(hypermodels.c.name)
+        with self._database.read() as connection:
+            return [hypermodel_of(row) for row in connection.execute(query).mappings()]
 
     # --- control -----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from sweep_service.core.errors import LeaseLostError, NotFoundError
+from sweep_service.core.hypermodel import PublishedSpace
 from sweep_service.core.lease import Lease, Renewal
 from sweep_service.core.plain import plain_text
 from sweep_service.core.run import Run, RunState
@@ -19,7 +20,7 @@ from sweep_service.storage.database import Database, moment_of
 from sweep_service.storage.endings import give_back, give_back_late, write_generation, write_outcomes
 from sweep_service.storage.ledger import OPEN_RUNS, Ledger
 from sweep_service.storage.mapping import run_of, task_of, trial_of
-from sweep_service.storage.tables import runs, sweeps, tasks, trials, workers
+from sweep_service.storage.tables import hypermodels, runs, sweeps, tasks, trials, workers
 
 _CLAIMABLE = [s.value for s in CLAIMABLE]
 _REAP_AT_ONCE = 20
@@ -68,6 +69,17 @@ class SqlTaskQueue:
                 ledger.save()
         with self._database.write() as connection:
             connection.execute(delete(workers).where(workers.c.id == worker_id))
+
+    def publish_hypermodels(self, worker_version: str, spaces: Sequence[PublishedSpace]) -> None:
+        """Replace what is published, name by name."""
+        # Alone: two workers that start at once publish the same names.
+        with self._database.write(alone="hypermodels") as connection:
+            now = self._database.now(connection)
+            for space in spaces:
+                mine = (hypermodels.c.name == space.hypermodel, hypermodels.c.worker_version == worker_version)
+                connection.execute(delete(hypermodels).where(*mine))
+                row = {"name": space.hypermodel, "worker_version": worker_version, "published_at": now}
+                connection.execute(insert(hypermodels).values(row | {"space": space.model_dump(mode="json")}))
 
     # --- leases ------------------------------------------------------------------------------------------------
 

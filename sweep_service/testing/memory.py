@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from sweep_service.core.errors import NotFoundError
+from sweep_service.core.hypermodel import StoredHyperModel
 from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.testing.memory_record import Record, counter
 
@@ -23,6 +24,7 @@ class Memory:
         self.keys: dict[str, tuple[str, str]] = {}
         self.workers: dict[str, WorkerInfo] = {}
         self.datasets: dict[tuple[str, int], StoredDataset] = {}
+        self.hypermodels: dict[tuple[str, str], StoredHyperModel] = {}
         self.next_task = counter()
         self.next_place = counter()
 

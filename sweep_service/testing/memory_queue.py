@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from sweep_service.core.errors import LeaseLostError, NotFoundError
+from sweep_service.core.hypermodel import PublishedSpace, StoredHyperModel
 from sweep_service.core.lease import Lease, Renewal
 from sweep_service.core.plain import plain_text
 from sweep_service.core.ports import WorkerInfo
@@ -63,6 +64,15 @@ class MemoryTaskQueue:
 
     def _leased(self, sweep_id: str) -> list[TaskRow]:
         return self._memory.record(sweep_id).in_state(TaskState.LEASED)
+
+    def publish_hypermodels(self, worker_version: str, spaces: Sequence[PublishedSpace]) -> None:
+        """Replace what is published, name by name."""
+        with self._memory.lock:
+            now = self._memory.now()
+            for space in spaces:
+                told = PublishedSpace.model_validate(frozen(space.model_dump(mode="json")))
+                self._memory.hypermodels.pop((space.hypermodel, worker_version), None)
+                self._memory.hypermodels[space.hypermodel, worker_version] = StoredHyperModel(told, worker_version, now)
 
     # --- leases ------------------------------------------------------------------------------------------------
 

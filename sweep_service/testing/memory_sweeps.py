@@ -11,6 +11,7 @@ from typing import Any
 
 from sweep_service.core.errors import ConflictError, NotFoundError
 from sweep_service.core.event import Event
+from sweep_service.core.hypermodel import StoredHyperModel
 from sweep_service.core.ports import StoredDataset, WorkerInfo
 from sweep_service.core.run import Purpose, Run, RunState
 from sweep_service.core.sweep import ENDED, Counters, EndReason, Sweep, SweepState
@@ -123,6 +124,12 @@ class MemorySweepStore:
         with self._memory.lock:
             rows = [t for r in self._memory.records.values() for t in r.in_state(TaskState.QUEUED, TaskState.LEASED)]
         return dict(Counter(f"{t.task.kind.value}_{t.state.value}" for t in rows))
+
+    def hypermodels(self) -> Sequence[StoredHyperModel]:
+        """The newest of each name; the dictionary is in the order of their publishing."""
+        with self._memory.lock:
+            newest = {name: stored for (name, _), stored in self._memory.hypermodels.items()}
+        return [newest[name] for name in sorted(newest)]
 
     # --- control -----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sweep_service.testing.claim_contract import ClaimContract
 from sweep_service.testing.control_contract import ControlContract
 from sweep_service.testing.ending_contract import EndingContract
+from sweep_service.testing.hypermodel_contract import HyperModelContract
 from sweep_service.testing.lease_contract import LeaseContract
 from sweep_service.testing.posting_contract import PostingContract
 from sweep_service.testing.race_contract import RaceContract
@@ -24,6 +25,7 @@ class StoreContract(
     LeaseContract,
     ReleaseContract,
     EndingContract,
+    HyperModelContract,
     RaceContract,
     TurmoilContract,
 ):

@@ -46,8 +46,10 @@ class Member:
     momentum: float = 0.0
     weight_decay: float = 0.0
     l2: float = 0.0
-    dropout: float | None = 0.0
-    """Of every InputDropout layer; None leaves each its own."""
+    dropout: float | tuple[float, ...] | None = 0.0
+    """Of every InputDropout layer, or of each in their order; None leaves each its own."""
+    build: Callable[[], Any] | None = None
+    """Makes this member's own model where `model.fit` trains it (the rates of Keras' own layers are no inputs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,11 @@ def starts_of_others(model: Any) -> list[Callable[[Member], Any]]:
     meet the same masks while two folds would.
     """
     special: dict[int, Callable[[Member], Any]] = {}
+    rates = 0
     for number, layer in enumerate(model._flatten_layers(include_self=False, recursive=True)):
         if isinstance(layer, InputDropout):
-            special[id(layer.rate)] = partial(_dropout_rate, np.float32(layer.rate.numpy()))
+            special[id(layer.rate)] = partial(_dropout_rate, np.float32(layer.rate.numpy()), rates)
+            rates += 1
             special[id(layer.key)] = partial(_dropout_key, number)
     found = []
     for number, variable in enumerate(model.non_trainable_variables):
@@ -152,7 +156,9 @@ def _own(value: Any, _member: Member) -> Any:
     return value
 
 
-def _dropout_rate(own: np.float32, member: Member) -> np.float32:
+def _dropout_rate(own: np.float32, place: int, member: Member) -> np.float32:
+    if isinstance(member.dropout, tuple):
+        return np.float32(member.dropout[place])
     return own if member.dropout is None else np.float32(member.dropout)
 
 

@@ -115,8 +115,9 @@ class FitSession:
         self._folds = [folds[m.fold] for m in members]
         self._models = []
         for member in members:
-            model = build()
-            weights = InitialWeights(model, build).of(member.stream)
+            own = member.build or build
+            model = own()
+            weights = InitialWeights(model, own).of(member.stream)
             self._models.append(_compiled(model, weights, architecture, member))
 
     def run(self, first: int, count: int, active: Active) -> tuple[Floats, Floats]:

@@ -119,7 +119,7 @@ class PackTrainer:
                 again after a crash, the same folds must be given.
             max_epochs: of the longest member.
             on_chunk: gets each chunk; answers which members (by index) train no more.
-            chunk_epochs: epochs between two calls.
+            chunk_epochs: epochs between two calls; no result depends on it.
             keep_weights: return the members' final trainable weights.
 
         Raises:
@@ -206,10 +206,10 @@ class TrainerCache:
         self._size = size
         self._trainers: dict[tuple[str, int], PackTrainer] = {}
 
-    def trainer(self, architecture: Architecture, slots: int) -> PackTrainer:
-        """The trainer of an architecture and a number of slots."""
+    def trainer(self, architecture: Architecture, slots: int, *, build: Callable[[], Any] | None = None) -> PackTrainer:
+        """The trainer of an architecture and a number of slots; `build` makes its model where it is new."""
         key = (architecture.key(), slots)
-        trainer = self._trainers.pop(key, None) or PackTrainer(architecture, slots)
+        trainer = self._trainers.pop(key, None) or PackTrainer(architecture, slots, build=build)
         self._trainers[key] = trainer
         while len(self._trainers) > self._size:
             self._trainers.pop(next(iter(self._trainers)))

@@ -10,12 +10,14 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweep_service.core.errors import DataError
-from sweep_service.core.run import Purpose
+from sweep_service.core.hypermodel import PublishedSpace
+from sweep_service.core.run import Purpose, RunOutcome, RunState
 from sweep_service.core.spec import SweepSpec
 from sweep_service.core.task import PackResult, TrainJob
 from sweep_service.core.work_ports import Pruner
@@ -23,8 +25,9 @@ from sweep_service.sampling.rungs import make_pruner
 from sweep_service.training.compile_cache import CompileCache
 from sweep_service.training.device import configure_process
 from sweep_service.worker.data import Prepared, Source, prepare
+from sweep_service.worker.groups import Group, groups_of
 from sweep_service.worker.members import PackPlan, plan_pack
-from sweep_service.worker.pipe import CACHE_FAULT, Done, Hello, Progress, Refused, Work
+from sweep_service.worker.pipe import CACHE_FAULT, Describe, Described, Done, Hello, Progress, Refused, Work
 from sweep_service.worker.referee import Referee
 from sweep_service.worker.scoring import MemberScore
 
@@ -69,52 +72,22 @@ class PackTrainer:
 
     def train(self, job: TrainJob, source: Source, connection: Connection) -> PackResult:
         """Train a job to the end and say how it went on the way."""
-        from sweep_service.training.pack import Architecture, FoldData, Member
-        from sweep_service.training.trainer import is_out_of_memory
-
+        started = time.monotonic()
         sweep = SweepSpec.model_validate(job.spec)
         pack = plan_pack(job, self._prepared(sweep, source))
-        trainer = self._programs.trainer(Architecture(**_architecture(pack)), job.slots)
-        members = [
-            Member(
-                fold=m.fold,
-                stream=m.run.seed,
-                bound=m.bound,
-                scale=m.scale,
-                step_scale=m.step_scale,
-                **m.hyperparameters,
-            )
-            for m in pack.members
-        ]
-        folds = [FoldData(f.x, f.y, f.weight, f.train, f.validation) for f in pack.folds]
-        epochs = max(m.epochs for m in pack.members)
-        started = time.monotonic()
-        while True:
-            # Whoever had left at a rung before the memory ran out is judged anew: the pack starts again.
-            scores = [
-                MemberScore(m, pack.folds[m.fold], sweep.objective, job.purpose, pack.early_patience)
-                for m in pack.members
-            ]
-            prunable = {n for n, t in job.work.trials.items() if t["anchor"] is None}
-            watch = Watch(Referee(scores, _pruner(job, sweep), prunable), connection)
-            try:
-                result = trainer.train(members, folds, epochs, on_chunk=watch)
-                break
-            except Exception as error:
-                if not is_out_of_memory(error) or not trainer.halve():
-                    raise
-                log.warning("too little memory for %d slots: going on with %d", job.slots, trainer.slots_at_once)
-        engine = {
-            "rung": result.rung,
-            "slots": trainer.slots_at_once,
-            "members": len(members),
-            "compile_seconds": round(result.compile_seconds, 3),
-            "train_seconds": round(result.train_seconds, 3),
-            "seconds": round(time.monotonic() - started, 3),
-        }
-        if trainer.slots_at_once < job.slots:
-            engine["slots_asked_for"] = job.slots  # too little memory for so many
-        return PackResult(tuple(score.outcome() for score in scores), engine)
+        found = groups_of(job, pack, sweep.model.space, self._programs)
+        outcomes: list[RunOutcome] = []
+        engines: list[dict[str, Any]] = []
+        for group in found.groups:
+            ended, engine = _train_group(job, sweep, pack, group, connection)
+            outcomes += ended
+            engines.append(engine)
+        for member in pack.members:
+            key = member.run.key
+            if key.trial in found.refused:
+                outcomes.append(RunOutcome(key, RunState.FAILED, reason=found.refused[key.trial]))
+        told = _together(engines, job.slots)
+        return PackResult(tuple(outcomes), {**told, "seconds": round(time.monotonic() - started, 3)})
 
     def _prepared(self, sweep: SweepSpec, source: Source) -> Prepared:
         key = f"{source!r} {sweep.dataset.model_dump_json()} {sweep.split_seed()}"
@@ -131,17 +104,64 @@ def _pruner(job: TrainJob, sweep: SweepSpec) -> Pruner:
     return make_pruner(wanted.name, wanted.rungs, wanted.keep, job.medians)
 
 
-def _architecture(pack: PackPlan) -> dict[str, Any]:
-    structure = dict(pack.structure)
-    return {
-        "hypermodel": structure["hypermodel"],
-        "values": {k: structure[k] for k in ("layers", "units", "activation", "dropout")},
-        "optimizer": structure["optimizer"],
-        "nesterov": structure["nesterov"],
-        "batch_size": structure["batch_size"],
-        "inputs": structure["inputs"],
-        "outputs": structure["outputs"],
+def _train_group(
+    job: TrainJob, sweep: SweepSpec, pack: PackPlan, group: Group, connection: Connection
+) -> tuple[list[RunOutcome], dict[str, Any]]:
+    """Members of one program to their end, with less of them at once where the memory is too small."""
+    from sweep_service.training.pack import FoldData
+    from sweep_service.training.trainer import is_out_of_memory
+
+    mine = [pack.members[i] for i in group.places]
+    folds = [FoldData(f.x, f.y, f.weight, f.train, f.validation) for f in pack.folds]
+    epochs = max(m.epochs for m in mine)
+    trainer = group.trainer
+    while True:
+        # Whoever had left at a rung before the memory ran out is judged anew: the pack starts again.
+        scores = [MemberScore(m, pack.folds[m.fold], sweep.objective, job.purpose, pack.early_patience) for m in mine]
+        prunable = {n for n, t in job.work.trials.items() if t["anchor"] is None}
+        watch = Watch(Referee(scores, _pruner(job, sweep), prunable), connection)
+        try:
+            result = trainer.train(group.members, folds, epochs, on_chunk=watch)
+            break
+        except Exception as error:
+            if not is_out_of_memory(error) or not trainer.halve():
+                raise
+            log.warning("too little memory for %d slots: going on with %d", job.slots, trainer.slots_at_once)
+    engine = {
+        "rung": result.rung,
+        "slots": trainer.slots_at_once,
+        "members": len(mine),
+        "compile_seconds": result.compile_seconds,
+        "train_seconds": result.train_seconds,
     }
+    return [score.outcome() for score in scores], engine
+
+
+RUNGS = ("PACK", "PACK_WHILE", "FUSED", "FIT")
+
+
+def _together(engines: Sequence[Mapping[str, Any]], slots: int) -> dict[str, Any]:
+    """What is shown on each trial of the pack: of several groups the lowest rung, and the sums."""
+    if not engines:
+        return {"rung": None, "slots": slots, "members": 0}
+    told: dict[str, Any] = {
+        "rung": max((e["rung"] for e in engines), key=RUNGS.index),
+        "slots": min(e["slots"] for e in engines),
+        "members": sum(e["members"] for e in engines),
+        "compile_seconds": round(sum(e["compile_seconds"] for e in engines), 3),
+        "train_seconds": round(sum(e["train_seconds"] for e in engines), 3),
+    }
+    if told["slots"] < slots:
+        told["slots_asked_for"] = slots  # too little memory for so many
+    if len(engines) > 1:
+        told["groups"] = len(engines)  # the trials did not share one architecture
+    return told
+
+
+def _spaces() -> tuple[PublishedSpace, ...]:
+    from sweep_service.training.hypermodels.discovery import discover_installed
+
+    return tuple(discover_installed())
 
 
 def serve(connection: Connection, cache: CompileCache | None = None) -> None:
@@ -155,6 +175,9 @@ def serve(connection: Connection, cache: CompileCache | None = None) -> None:
             message = connection.recv()
         except EOFError:
             return
+        if isinstance(message, Describe):
+            connection.send(Described(_spaces()))
+            continue
         assert isinstance(message, Work)  # noqa: S101 - the protocol has no other
         try:
             connection.send(Done(trainer.train(message.job, message.source, connection)))

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from sweep_service.core.errors import DataError, TrainerStartError, TrainingError
+from sweep_service.core.hypermodel import PublishedSpace
 from sweep_service.core.spec import SweepSpec
 from sweep_service.core.task import PackResult, TrainJob
-from sweep_service.worker.pipe import CACHE_FAULT, Done, Hello, Progress, Refused, Work
+from sweep_service.worker.pipe import CACHE_FAULT, Describe, Described, Done, Hello, Progress, Refused, Work
 from sweep_service.worker.source import DataSource
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,25 @@ class ChildTrainer:
             if not death.killed:
                 self._cache = None
             return self._exchange(work, on_progress)
+
+    def hypermodels(self) -> tuple[PublishedSpace, ...]:
+        """The spaces of the HyperModels that are installed here: the child builds them to find out.
+
+        Raises:
+            TrainerStartError: there is no child.
+            TrainingError: it died over them.
+        """
+        self._interrupted = False
+        connection = self._ready()
+        try:
+            connection.send(Describe())
+            answer = connection.recv()
+        except (EOFError, OSError) as error:
+            raise TrainingError(self._obituary()[0]) from error
+        except BaseException:
+            self._bury()
+            raise
+        return answer.spaces if isinstance(answer, Described) else ()
 
     def _exchange(self, work: Work, on_progress: Callable[[Mapping[str, Any]], None]) -> PackResult:
         answer = self._ask(work, on_progress)

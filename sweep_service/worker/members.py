@@ -81,7 +81,10 @@ def _member(job: TrainJob, sweep: SweepSpec, run: Run, fold: int, arrays: Sequen
         standardised = delta / float(arrays[fold].sd[0])
         step_scale = step_normaliser(standardised) if sweep.loss.normalise else 1.0
     form = clip_form(loss, standardised)
-    names = ("learning_rate", "momentum", "weight_decay", "l2", "dropout")
+    # A HyperModel's own parameters may bear any name; what they do is seen in its build.
+    names: tuple[str, ...] = ("learning_rate", "momentum", "weight_decay", "l2", "dropout")
+    if sweep.model.space is not None:
+        names = tuple(n for n in names if n in sweep.model.space.own_parameters())
     return MemberPlan(
         run=run,
         fold=fold,
@@ -91,6 +94,6 @@ def _member(job: TrainJob, sweep: SweepSpec, run: Run, fold: int, arrays: Sequen
         bound=form.bound,
         scale=form.scale,
         step_scale=step_scale,
-        hyperparameters={n: float(parameters.get(n, 0.0)) for n in names},
+        hyperparameters={"learning_rate": 0.0, **{n: float(parameters.get(n, 0.0)) for n in names}},
         epochs=job.epochs.get(run.key.trial, sweep.training.max_epochs),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sweep_service.core.hypermodel import PublishedSpace
 from sweep_service.core.task import PackResult, TrainJob
 from sweep_service.worker.data import Source
 
@@ -26,6 +27,18 @@ class Work:
 
     job: TrainJob
     source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """Say what HyperModels are installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Their spaces."""
+
+    spaces: tuple[PublishedSpace, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +65,4 @@ class Refused:
     trace: str
 
 
-Message = Hello | Work | Progress | Done | Refused
+Message = Hello | Describe | Described | Work | Progress | Done | Refused

@@ -95,20 +95,30 @@ class SweepPlanner:
 
 def structure_of(sweep: SweepSpec, parameters: Params, shape: tuple[int, int]) -> dict[str, Any]:
     """All that a compiled program depends on; what is not in here is an input of it."""
-    optimizer = parameters["optimizer"]
+    space = sweep.model.space
+    optimizer = parameters.get("optimizer")
+    always = {
+        "hypermodel": sweep.model.hypermodel,
+        "batch_size": parameters["batch_size"],
+        "loss": "CLIP",
+        "inputs": shape[0],
+        "outputs": shape[1],
+    }
+    nesterov = bool(parameters.get("nesterov")) if optimizer == "sgd" else False
+    if space is not None:
+        asked = {p.name: parameters[p.name] for p in space.parameters if p.structural and p.name in parameters}
+        if space.optimizer is not None:
+            return {**always, "values": asked}  # the build says with which optimizer
+        return {**always, "values": asked, "optimizer": optimizer, "nesterov": nesterov}
     units = parameters["units"]
     return {
-        "hypermodel": sweep.model.hypermodel,
+        **always,
         "layers": parameters["layers"],
         "units": list(units) if isinstance(units, list) else [units] * int(parameters["layers"]),
         "activation": parameters["activation"],
         "dropout": has_dropout(sweep),
         "optimizer": optimizer,
-        "nesterov": bool(parameters["nesterov"]) if optimizer == "sgd" else False,
-        "batch_size": parameters["batch_size"],
-        "loss": "CLIP",
-        "inputs": shape[0],
-        "outputs": shape[1],
+        "nesterov": nesterov,
     }
 
 

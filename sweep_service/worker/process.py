@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import signal
 import socket
+from importlib.metadata import entry_points
 from types import FrameType
 
 from sweep_service import __version__
-from sweep_service.core.errors import StoreError
+from sweep_service.core.errors import StoreError, TrainerStartError, TrainingError
+from sweep_service.core.hypermodel import GROUP
 from sweep_service.logs import configure_logs
 from sweep_service.sampling.samplers import OptunaSampler
 from sweep_service.settings import Settings
@@ -20,6 +23,8 @@ from sweep_service.worker.child_trainer import ChildTrainer
 from sweep_service.worker.loop import Pace, WorkerLoop
 from sweep_service.worker.planning import SweepPlanner
 from sweep_service.worker.source import DataSource
+
+log = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings, *, gpu: int | None = None) -> None:
@@ -48,6 +53,8 @@ def run_worker(settings: Settings, *, gpu: int | None = None) -> None:
     device = "cpu" if gpu is None else f"gpu:{gpu}"
     store.register_worker(worker_id, host=host, pid=os.getpid(), device=device, version=__version__, info={})
     try:
+        if entry_points(group=GROUP):
+            publish(trainer, store)
         loop.run()
     finally:
         trainer.close()
@@ -55,3 +62,15 @@ def run_worker(settings: Settings, *, gpu: int | None = None) -> None:
             store.forget_worker(worker_id)
         source.close()
         store.close()
+
+
+def publish(trainer: ChildTrainer, store: SqlStore) -> None:
+    """Tell the database which HyperModels are installed here. A failure keeps nobody from working."""
+    try:
+        spaces = trainer.hypermodels()
+        store.publish_hypermodels(__version__, spaces)
+    except (TrainingError, TrainerStartError, StoreError) as error:
+        log.warning("the HyperModels that are installed here are not published: %s", error)
+        return
+    for space in spaces:
+        log.info("HyperModel %s: %s", space.hypermodel, space.problem or f"{len(space.parameters)} parameters")

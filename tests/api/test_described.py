@@ -20,6 +20,7 @@ ROUTES = {
     "get /healthz",
     "get /readyz",
     "get /v1/workers",
+    "get /v1/hypermodels",
     "post /v1/datasets",
     "get /v1/datasets",
     "get /v1/datasets/{name}",

@@ -111,8 +111,6 @@ def everything_unsupported() -> SweepSpec:
         {
             "dataset": {"name": "diabetes", "task": "BINARY", "target": ["a", "b"]},
             "loss": {"kind": "TUKEY", "reduction": "SUM"},
-            "model": {"hypermodel": "resnet"},
-            "pruner": {"name": "HALVING"},
             "final": {},
             "anchors": "FULL",
             "sampler": {"synchronous": False},

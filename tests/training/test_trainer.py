@@ -124,7 +124,7 @@ def test_members_of_one_stream_start_from_the_same_weights_whatever_their_settin
 def test_a_member_trains_on_the_rows_of_its_fold_alone(
     engine: Any, architecture: Any, trainer: Any, members: list[Any], expected: bytes
 ) -> None:
-    from sweep_service.training.pack import FoldData
+    from sweep_service.training.trainer import FoldData
 
     fold = engine.folds[0]
     y = fold.y.copy()

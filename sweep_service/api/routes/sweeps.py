@@ -58,7 +58,7 @@ async def post_sweep(request: Request, validate_only: bool = False) -> JSONRespo
 
 
 def _post(service: Service, document: Any, key: str | None, validate_only: bool) -> JSONResponse:
-    spec = dump_spec(service.pin_dataset(parse_spec(document)))
+    spec = dump_spec(service.pin_dataset(parse_spec(document, service.published)))
     if validate_only:
         return JSONResponse({"valid": True, "spec": spec})
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

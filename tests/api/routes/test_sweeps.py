@@ -123,7 +123,6 @@ NOT_YET = {
     "/dataset/target": ("dataset", {"name": "diabetes", "target": ["bmi", "progression"]}),
     "/loss/kind": ("loss", {"kind": "LOG_COSH"}),
     "/loss/reduction": ("loss", {"reduction": "SUM"}),
-    "/model/hypermodel": ("model", {"hypermodel": "resnet"}),
     "/final": ("final", {"seeds": 3, "export": True, "baselines": True}),
     "/anchors": ("anchors", "FULL"),
     "/sampler/synchronous": ("sampler", {"synchronous": False}),
