@@ -29,7 +29,6 @@ LADDER: tuple[Rung, ...] = ("PACK", "PACK_WHILE", "FUSED")
 """Tried from the left; where none takes the model, `model.fit` does (FIT)."""
 _CANNOT = (
     ValueError,
-    TypeError,
     NotImplementedError,
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
@@ -51,9 +50,13 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackOutcome:
-    """How a pack was trained; `weights` (one list a member) on request."""
+    """How a pack was trained; `weights` (one list a member) on request.
+
+    `rung_reason`: what stood in the way of the rung above, None on the highest.
+    """
 
     rung: Literal["PACK", "PACK_WHILE", "FUSED", "FIT"]
+    rung_reason: str | None
     compile_seconds: float
     train_seconds: float
     weights: list[list[Floats]] | None
@@ -86,6 +89,7 @@ class PackTrainer:
         self._model: tuple[Any, InitialWeights] | None = None
         self._programs: dict[tuple[Any, ...], PackProgram] = {}
         self._rung: Literal["PACK", "PACK_WHILE", "FUSED", "FIT"] | None = None
+        self._rung_reason: str | None = None
 
     @property
     def slots_at_once(self) -> int:
@@ -139,7 +143,8 @@ class PackTrainer:
             active[list(on_chunk(Chunk(first, *session.run(first, count, active))))] = False
             first += count
         weights = session.weights() if keep_weights else None
-        return PackOutcome(self._rung or "FIT", compiled - started, time.monotonic() - compiled, weights)
+        took = (compiled - started, time.monotonic() - compiled)
+        return PackOutcome(self._rung or "FIT", self._rung_reason, *took, weights)
 
     def _chunk(self, folds: Sequence[FoldData]) -> int:
         """Epochs that leave the program at once: few enough that their predictions stay small."""
@@ -156,7 +161,9 @@ class PackTrainer:
             except _CANNOT as error:
                 if self._rung is not None or blames_cache(error):
                     raise
-                log.info("%s does not reach the rung %s: %s", self.architecture.hypermodel, rung, _first_line(error))
+                # Said on the trial and in the log: a fault of ours would look the same, and must not stay unseen.
+                self._rung_reason = f"not {rung}: {_first_line(error)}"
+                log.warning("%s is %s", self.architecture.hypermodel, self._rung_reason)
                 continue
             self._rung = rung
             return session

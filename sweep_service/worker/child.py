@@ -129,6 +129,7 @@ def _train_group(
             log.warning("too little memory for %d slots: going on with %d", job.slots, trainer.slots_at_once)
     engine = {
         "rung": result.rung,
+        "rung_reason": result.rung_reason,
         "slots": trainer.slots_at_once,
         "members": len(mine),
         "compile_seconds": result.compile_seconds,
@@ -151,6 +152,9 @@ def _together(engines: Sequence[Mapping[str, Any]], slots: int) -> dict[str, Any
         "compile_seconds": round(sum(e["compile_seconds"] for e in engines), 3),
         "train_seconds": round(sum(e["train_seconds"] for e in engines), 3),
     }
+    reasons = [e["rung_reason"] for e in engines if e["rung_reason"]]
+    if reasons:
+        told["rung_reason"] = reasons[0]
     if told["slots"] < slots:
         told["slots_asked_for"] = slots  # too little memory for so many
     if len(engines) > 1:

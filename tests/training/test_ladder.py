@@ -80,6 +80,9 @@ OPTIMIZER = {"Embedding": "sgd"}
 WEIGHTS_WITHOUT_MEANING = {"MultiHeadAttention"}
 
 
+REASONS: list[str | None] = []
+
+
 def trained(
     layer: Callable[[Any, Any], Any], ladder: tuple[str, ...] | None, optimizer: str = "adam", epochs: int = EPOCHS
 ) -> tuple[str, Any]:
@@ -111,6 +114,7 @@ def trained(
         return set()
 
     outcome = trainer.train(members, folds, epochs, on_chunk=keep, keep_weights=True)
+    REASONS.append(outcome.rung_reason)
     return outcome.rung, (outcome.weights, np.concatenate(seen))
 
 
@@ -121,6 +125,7 @@ def test_a_layer_reaches_its_rung_and_trains_there_as_fit_does(name: str) -> Non
     rung, (weights, predictions) = trained(layer, None, optimizer)
     fit, (fit_weights, fit_predictions) = trained(layer, (), optimizer)
     assert (rung, fit) == (wanted, "FIT")
+    assert (REASONS[-2] is None) == (wanted == "PACK")
     np.testing.assert_allclose(predictions, fit_predictions, rtol=1e-5, atol=1e-6)
     if name in WEIGHTS_WITHOUT_MEANING:
         return
@@ -153,4 +158,6 @@ def test_where_no_rung_takes_a_model_fit_does_and_the_answer_says_so() -> None:
 
     rung, (_, predictions) = trained(own_loop, None, epochs=1)
     assert rung == "FIT"
+    assert REASONS[-1] is not None
+    assert REASONS[-1].startswith("not FUSED: ")
     assert np.isfinite(predictions).all()
