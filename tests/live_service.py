@@ -210,6 +210,7 @@ def assert_books_balance(store: SqlStore, sweep_id: str) -> None:
     assert counters["runs_planned"] == len(found)
     assert counters["runs_complete"] == states.count("COMPLETE")
     assert counters["runs_failed"] == states.count("FAILED") + states.count("TIMED_OUT")
+    assert counters["runs_pruned"] == states.count("PRUNED")
     assert all(r["metrics"] and r["curve"] for r in found if r["state"] == "COMPLETE")
 
     of_trial = rows(trials, trials.c.sweep_id)
@@ -219,6 +220,8 @@ def assert_books_balance(store: SqlStore, sweep_id: str) -> None:
     assert counters["trials_planned"] + counters["anchors"] == len(of_trial)
     assert counters["trials_complete"] == endings.count("COMPLETE")
     assert counters["trials_failed"] == endings.count("FAILED") + endings.count("TIMED_OUT")
+
+    assert counters["trials_pruned"] == endings.count("PRUNED")
 
     log = sorted(rows(events, events.c.sweep_id), key=lambda e: e["seq"])
     assert [e["seq"] for e in log] == list(range(1, sweep["event_seq"] + 1)), "events have no gap"

@@ -100,7 +100,7 @@ def best_delta(
         "confirmed_gain": _gain_over_default(evidence) if evidence.purpose is Purpose.CONFIRM else None,
         "at_bound": bound,
         "suggested_range": wider,
-        "warnings": _warnings(bound, wider, trials),
+        "warnings": _warnings(bound, wider, trials, data),
     }
     return answer
 
@@ -206,8 +206,15 @@ def _gain_over_default(evidence: Evidence) -> float | None:
     return _finite(evidence.sign * (evidence.mean(ranked[0]) - evidence.mean(reference)))
 
 
-def _warnings(bound: str | None, wider: Mapping[str, Any] | None, trials: Sequence[Trial]) -> list[str]:
+def _warnings(
+    bound: str | None, wider: Mapping[str, Any] | None, trials: Sequence[Trial], data: Mapping[str, Any]
+) -> list[str]:
     found = []
+    if data.get("sigma_statistic", "MAD") != "MAD":
+        found.append(
+            "More than half of the target's rows lie on a fit without error (many equal values?), so that the usual "
+            f"scale vanishes: {data['sigma_sentence']}"
+        )
     if bound is not None and wider is not None:
         end = "lower" if bound == "LOW" else "upper"
         found.append(

@@ -78,8 +78,9 @@ class Evidence:
         # Whole trials only: a mean over some of the folds is not comparable with one over all.
         self.values = {n: v for n, v in self.values.items() if np.isfinite(v).all() and self._counts(n)}
         sizes = list(data.get("folds", [])) or [{"train": 1, "validation": 1}]
-        self.n_train = int(np.mean([f["train"] for f in sizes]))
-        self.n_test = max(1, int(np.mean([f["validation"] for f in sizes])))
+        # Means, not rounded: with few rows a rounded fold would make the correction too small.
+        self.n_train = float(np.mean([f["train"] for f in sizes]))
+        self.n_test = float(np.mean([f["validation"] for f in sizes]))
 
     def _counts(self, number: int) -> bool:
         return self.purpose is not Purpose.SEARCH or self.trials[number].state is TrialState.COMPLETE

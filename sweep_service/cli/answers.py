@@ -42,7 +42,9 @@ def show_sweep(out: Console, sweep: Mapping[str, Any]) -> None:
 def show_best(out: Console, best: Mapping[str, Any]) -> None:
     """The best delta in its units, what it gains over the anchors, and what the evidence allows to say."""
     if not best.get("delta"):
-        out.print(f"No best delta yet: the sweep is {best.get('state')}. Try again when a trial is complete.")
+        ended = best.get("state") in {"SUCCEEDED", "FAILED", "CANCELLED"}
+        then = "its trials tell why" if ended else "try again when a trial is complete"
+        out.print(f"No best delta{'' if ended else ' yet'}: the sweep is {best.get('state')}; {then}.")
         _sentence(out, "verdict", best.get("verdict"))
         return
     objective = best.get("objective") or {}

@@ -253,7 +253,7 @@ class TaskQueue(Protocol):
         ...
 
     def end_conclude(self, lease: Lease, conclusion: Conclusion) -> None:
-        """Reports, packs, and the task's end in one transaction. `ended`: the sweep ends (`final_state`);
+        """Reports, new trials, packs, and the task's end in one transaction. `ended`: the sweep ends (`final_state`);
         otherwise the packs are queued (state FINALIZING), and CONCLUDE again once they are done."""
         ...
 

@@ -141,6 +141,13 @@ def _why_stop(now: Standing) -> EndReason | None:
     return None
 
 
-def final_state(reason: EndReason | None) -> SweepState:
-    """The state that a concluded sweep ends in."""
-    return SweepState.FAILED if reason in {EndReason.TOO_MANY_FAILURES, EndReason.ERROR} else SweepState.SUCCEEDED
+def final_state(reason: EndReason | None, *, any_complete: bool = True) -> SweepState:
+    """The state that a concluded sweep ends in; without one complete sampled trial it has found nothing."""
+    if reason in {EndReason.TOO_MANY_FAILURES, EndReason.ERROR}:
+        return SweepState.FAILED
+    return SweepState.SUCCEEDED if any_complete or reason is EndReason.STOPPED else SweepState.FAILED
+
+
+def nothing_complete(reason: str | None) -> str:
+    """The error of a sweep that ended without a complete trial; `reason` is that of one that failed."""
+    return "No trial was completed" + (f"; of one that failed: {reason}" if reason else ", and none has failed.")

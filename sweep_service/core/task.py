@@ -81,11 +81,15 @@ class PackResult:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What a CONCLUDE task ended with: packs to train (then it is asked again), or the end of the sweep."""
+    """What a CONCLUDE task ended with: packs to train (then it is asked again), or the end of the sweep.
+
+    `trials`: anchors that are new with the packs; they make a generation of their own.
+    """
 
     packs: tuple[Pack, ...] = ()
     reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ended: bool = False
+    trials: tuple[NewTrial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +105,5 @@ class TrainJob:
     epochs: Mapping[int, int] = field(default_factory=dict)
     medians: Mapping[int, float] = field(default_factory=dict)
     """MEDIAN: rung -> the median of the finished generations there, smaller is better (as `Pruner.losers`)."""
+    halved: bool = False
+    """The pack is half of one that failed its attempts: HALVING would compare with half of the trials."""

@@ -28,8 +28,9 @@ def duplicate_groups(table: Table) -> Rows:
     parts = [c.values if isinstance(c, NumberColumn) else c.codes.astype(np.float64) for c in table.features]
     matrix = np.column_stack([*parts, table.target])
     matrix = np.where(np.isnan(matrix), -np.pi * 1e300, matrix) + 0.0  # one missing value equals another; -0 is 0
-    _, same = np.unique(matrix, axis=0, return_inverse=True)
-    same = same.reshape(-1).astype(np.int64)
+    _, first, same = np.unique(matrix, axis=0, return_index=True, return_inverse=True)
+    # Numbered as they occur: in the order of their values, one corrected cell would draw other test rows.
+    same = np.argsort(np.argsort(first))[same.reshape(-1)].astype(np.int64)
     return same if table.group is None else _union(same, table.group)
 
 

@@ -16,6 +16,8 @@ from sweep_service.core.errors import DataError
 Floats = NDArray[np.float64]
 MAE_BOUND = 1e-6
 """Standardised units within which MAE's sign is replaced by a slope (ENGINE, design 2)."""
+TINY = 1e-30
+"""Deltas below this, in standardised units, are taken as this: far below what float32 errors can be told apart by."""
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -32,7 +34,7 @@ def huber_gradient(e: Floats, delta: float) -> Floats:
 
 def step_normaliser(delta_standardised: float) -> float:
     """max(1, 1 / delta~): keeps the best step size flat over delta (SCIENCE R8); delta~ = delta / sd(y)."""
-    return max(1.0, 1.0 / delta_standardised)
+    return max(1.0, 1.0 / max(delta_standardised, TINY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def clip_form(kind: str, delta_standardised: float | None) -> ClipForm:
     if kind == "HUBER":
         if delta_standardised is None or not math.isfinite(delta_standardised) or delta_standardised <= 0:
             raise DataError(f"delta must be a positive number, not {delta_standardised}.")
-        return ClipForm(min(delta_standardised, FLOAT32_MAX), 1.0)
+        return ClipForm(min(max(delta_standardised, TINY), FLOAT32_MAX), 1.0)
     raise DataError(f"{kind!r} has no clip form: it is one of MSE, MAE and HUBER.")
 
 

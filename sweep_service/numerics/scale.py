@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 Method = Literal["HUBER_IRLS", "HUBER_IRLS_RIDGE", "MEDIAN_RESIDUALS"]
 IQR_TO_SIGMA = 1.349
 RIDGE_ROWS_PER_COLUMN = 5
+VANISHED = 1e-2
+"""Of the sd: a MAD below that, of a fit that has not settled, is no scale."""
 RIDGE = 0.1
 """In rows: the ridge is this times n."""
 
@@ -45,15 +47,22 @@ def residual_sigma(X: Floats, y: Floats) -> Scale:
     if y.size == 0 or np.ptp(y) == 0:
         raise DataError("The target is constant on the training rows: there is nothing to learn and no scale to take.")
     method: Method
+    settled = True
     if X.shape[1] == 0:
         method, residuals = "MEDIAN_RESIDUALS", y - np.median(y)
     elif X.shape[1] > y.size / RIDGE_ROWS_PER_COLUMN:
         method = "HUBER_IRLS_RIDGE"
-        residuals = huber_irls(X, y, ridge=RIDGE * y.size).residuals * _ridge_correction(X)
+        fit = huber_irls(X, y, ridge=RIDGE * y.size)
+        residuals, settled = fit.residuals * _ridge_correction(X), fit.converged
     else:
-        method, residuals = "HUBER_IRLS", huber_irls(X, y).residuals
-    sigma, statistic = _spread(residuals, float(np.ptp(y)))
-    words = {"MAD": "MAD/0.6745", "IQR": "IQR/1.349 (the MAD is 0)", "SD": "the sd (MAD and IQR are 0)"}[statistic]
+        fit = huber_irls(X, y)
+        method, residuals, settled = "HUBER_IRLS", fit.residuals, fit.converged
+    sigma, statistic = _spread(residuals, float(np.ptp(y)), settled=settled)
+    words = {
+        "MAD": "MAD/0.6745",
+        "IQR": "IQR/1.349 (the MAD vanishes)",
+        "SD": "the sd (MAD and IQR vanish)",
+    }[statistic]
     return Scale(sigma, method, statistic, f"sigma = {sigma:.4g}: {words} of the residuals of {_HOW[method]}.")
 
 
@@ -72,17 +81,23 @@ def _ridge_correction(X: Floats) -> float:
     return float(np.sqrt(n / (kept + untouched)))
 
 
-def _spread(residuals: Floats, span: float) -> tuple[float, Literal["MAD", "IQR", "SD"]]:
-    """The first of MAD, IQR and sd that is above round-off of the target's span."""
+def _spread(residuals: Floats, span: float, *, settled: bool) -> tuple[float, Literal["MAD", "IQR", "SD"]]:
+    """The first of MAD, IQR and sd that is above round-off of the target's span.
+
+    Where more than half of the rows share a value (rain, claims: many zeros), the fit follows them and its scale
+    shrinks at each step, towards 0: it has not settled, and its MAD is what was left when the steps ran out.
+    """
     floor = 1e-9 * span
     mad = mad_sigma(residuals)
-    if mad > floor:
-        return mad, "MAD"
+    sd = float(residuals.std())
     low, high = np.quantile(residuals, [0.25, 0.75])
     iqr = float(high - low) / IQR_TO_SIGMA
+    if not settled and mad < VANISHED * sd:
+        floor = VANISHED * sd
+    if mad > floor:
+        return mad, "MAD"
     if iqr > floor:
         return iqr, "IQR"
-    sd = float(residuals.std())
     if sd > floor:
         return sd, "SD"
     raise DataError(

@@ -25,7 +25,7 @@ class TTest:
     standard_error: float
 
 
-def corrected_t(differences: Floats, n_train: int, n_test: int) -> TTest:
+def corrected_t(differences: Floats, n_train: float, n_test: float) -> TTest:
     """Nadeau and Bengio's corrected resampled t (Machine Learning 52, 2003): variance x (1/J + n_test / n_train).
 
     Differences that are all equal have no variance: t is 0 where they are 0, else an infinity stands in as
@@ -33,8 +33,8 @@ def corrected_t(differences: Floats, n_train: int, n_test: int) -> TTest:
 
     Args:
         differences: (J,) of one pair, J >= 2.
-        n_train: rows a training set.
-        n_test: rows a test set; 0 gives the uncorrected test.
+        n_train: rows a training set (their mean, where the folds differ).
+        n_test: rows a test set, likewise; 0 gives the uncorrected test.
     """
     count = differences.size
     mean = float(differences.mean())
@@ -49,7 +49,7 @@ def corrected_t(differences: Floats, n_train: int, n_test: int) -> TTest:
     return TTest(t, float(2 * stdtr(degrees, -abs(t))), float(stdtr(degrees, -t)), degrees, mean, error)
 
 
-def corrected_interval(differences: Floats, n_train: int, n_test: int, level: float = 0.95) -> tuple[float, float]:
+def corrected_interval(differences: Floats, n_train: float, n_test: float, level: float = 0.95) -> tuple[float, float]:
     """The interval of the mean difference that belongs to `corrected_t`."""
     test = corrected_t(differences, n_train, n_test)
     half = float(stdtrit(test.degrees_of_freedom, 0.5 + level / 2)) * test.standard_error

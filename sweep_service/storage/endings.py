@@ -141,7 +141,9 @@ def end_trials(ledger: Ledger, numbers: Sequence[int], engine: Mapping[str, Any]
     numbers = [n for n in numbers if n in live]
     found: dict[int, list[Row]] = {}
     columns = (runs.c.trial, runs.c.state, runs.c.metrics, runs.c.reason)
-    for row in ledger.connection.execute(select(*columns).where(*mine)).mappings():
+    # In one order, whatever the database's: a mean's last bit depends on it, and the sampler learns the mean.
+    ordered = select(*columns).where(*mine).order_by(runs.c.trial, runs.c.repeat, runs.c.fold)
+    for row in ledger.connection.execute(ordered).mappings():
         found.setdefault(row["trial"], []).append(row)
     ends = []
     for number in numbers:
@@ -249,7 +251,7 @@ def _halve_or_fail(ledger: Ledger, row: Row, reason: str) -> None:
         return
     middle = len(numbers) // 2
     for half in (numbers[:middle], numbers[middle:]):
-        task = ledger.queue(TaskKind.TRAIN, row["payload"], row["purpose"])
+        task = ledger.queue(TaskKind.TRAIN, {**row["payload"], "halved": True}, row["purpose"])
         mine = (runs.c.task_id == row["id"], runs.c.state.in_(OPEN_RUNS), runs.c.trial.in_(half))
         values = {"task_id": task, "state": RunState.WAITING.value}
         ledger.connection.execute(update(runs).where(*mine).values(values))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sweep_service.core.errors import NotFoundError
 from sweep_service.core.plain import plain_text
 from sweep_service.core.run import OPEN_RUN_STATES, RunState
-from sweep_service.core.sweep import ENDED, EndReason, SweepState, final_state, next_step
+from sweep_service.core.sweep import ENDED, EndReason, SweepState, final_state, next_step, nothing_complete
 from sweep_service.core.task import Pack, TaskKind, TaskState
 from sweep_service.core.trial import OPEN_TRIAL_STATES, TrialState
 from sweep_service.storage.mapping import standing_of
@@ -126,10 +126,17 @@ class Ledger:
         elif following.task is TaskKind.CONCLUDE:
             self.queue(TaskKind.CONCLUDE, {})
 
-    def end(self, state: SweepState | None = None) -> None:
+    def end(self) -> None:
         """The sweep is concluded."""
         reason = EndReason(self.row["end_reason"]) if self.row["end_reason"] else None
-        self.go(state or final_state(reason))
+        mine = (trials.c.sweep_id == self.id, trials.c.anchor.is_(None))
+        complete = select(trials.c.number).where(*mine, trials.c.state == TrialState.COMPLETE.value).limit(1)
+        found = self.connection.execute(complete).first() is not None
+        state = final_state(reason, any_complete=found)
+        if state is SweepState.FAILED and not found and self.row["error"] is None:
+            failed = select(trials.c.reason).where(*mine, trials.c.reason.is_not(None)).order_by(trials.c.number)
+            self.row["error"] = nothing_complete(self.connection.execute(failed.limit(1)).scalar_one_or_none())
+        self.go(state)
 
     def cancel_open(self, *, waiting_only: bool) -> None:
         """Open runs of the sweep (or those that wait) and the trials that they leave without one: CANCELLED."""

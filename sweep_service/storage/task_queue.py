@@ -273,6 +273,8 @@ class SqlTaskQueue:
             elif conclusion.ended or not conclusion.packs:
                 ledger.event("CONCLUDED")
                 ledger.end()
+            elif conclusion.trials:
+                write_generation(ledger, Generation(conclusion.trials, conclusion.packs))
             else:
                 ledger.queue_packs(conclusion.packs)
             ledger.save()

@@ -169,7 +169,7 @@ def _halve_or_fail(record: Record, row: TaskRow, reason: str) -> None:
     middle = len(numbers) // 2
     for half in (numbers[:middle], numbers[middle:]):
         pack = Pack(task.purpose or Purpose.SEARCH, str(task.payload["signature"]), int(task.payload["slots"]), ())
-        made = record.queue(TaskKind.TRAIN, task.payload, pack)
+        made = record.queue(TaskKind.TRAIN, {**task.payload, "halved": True}, pack)
         for run in left:
             if run.key.trial in half:
                 record.task_of[run.key] = made

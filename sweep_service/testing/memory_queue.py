@@ -212,6 +212,8 @@ class MemoryTaskQueue:
             elif conclusion.ended or not conclusion.packs:
                 record.event("CONCLUDED")
                 record.end()
+            elif conclusion.trials:
+                write_generation(record, Generation(conclusion.trials, conclusion.packs))
             else:
                 record.queue_packs(conclusion.packs)
 

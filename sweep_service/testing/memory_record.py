@@ -14,7 +14,16 @@ from sweep_service.core.duration import seconds_of
 from sweep_service.core.event import Event
 from sweep_service.core.plain import dump_json, plain_text
 from sweep_service.core.run import OPEN_RUN_STATES, Run, RunKey, RunState
-from sweep_service.core.sweep import ENDED, EndReason, Standing, Sweep, SweepState, final_state, next_step
+from sweep_service.core.sweep import (
+    ENDED,
+    EndReason,
+    Standing,
+    Sweep,
+    SweepState,
+    final_state,
+    next_step,
+    nothing_complete,
+)
 from sweep_service.core.task import Pack, Task, TaskKind, TaskState
 from sweep_service.core.trial import OPEN_TRIAL_STATES, Trial, TrialState
 
@@ -120,7 +129,13 @@ class Record:
 
     def end(self) -> None:
         """The sweep is concluded."""
-        self.go(final_state(self.sweep.end_reason))
+        sampled = [t for t in self.trials.values() if t.anchor is None]
+        found = any(t.state is TrialState.COMPLETE for t in sampled)
+        state = final_state(self.sweep.end_reason, any_complete=found)
+        if state is SweepState.FAILED and not found and self.sweep.error is None:
+            first = min((t for t in sampled if t.reason is not None), key=lambda t: t.number, default=None)
+            self.sweep = replace(self.sweep, error=nothing_complete(first.reason if first else None))
+        self.go(state)
 
     def fail(self, error: str) -> None:
         """The sweep cannot go on."""

@@ -7,6 +7,7 @@ long a pack takes and, but for round-off and the random streams of layers, nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import keras
@@ -118,7 +119,8 @@ class FitSession:
             own = member.build or build
             model = own()
             weights = InitialWeights(model, own).of(member.stream)
-            self._models.append(_compiled(model, weights, architecture, member))
+            weighted = folds[member.fold].weight is not None
+            self._models.append(_compiled(model, weights, architecture, member, weighted=weighted))
 
     def run(self, first: int, count: int, active: Active) -> tuple[Floats, Floats]:
         """`fit`, an epoch a call, so that each epoch has its own order."""
@@ -135,7 +137,9 @@ class FitSession:
             history = model.fit(
                 fold.x[rows], fold.y[rows], sample_weight=weight, batch_size=batch, epochs=1, shuffle=False, verbose=0
             )
-            losses.append(history.history["loss"][-1] / member.step_scale)
+            # The loss alone where Keras tells it: what it calls loss holds the penalties too.
+            shown = history.history.get("alone", history.history["loss"])
+            losses.append(shown[-1] / member.step_scale)
             predictions.append(model.predict(fold.x[fold.validation_rows], batch_size=4096, verbose=0))
         return np.stack(predictions)[:, None], np.array(losses, np.float32)[:, None]
 
@@ -144,12 +148,19 @@ class FitSession:
         return [[np.asarray(v.numpy()) for v in model.trainable_variables] for model in self._models]
 
 
-def _compiled(model: Any, weights: Sequence[Floats], architecture: Architecture, member: Member) -> Any:
-    """A model of one member's own: its weights, seeds, optimizer and loss."""
+def _compiled(
+    model: Any, weights: Sequence[Floats], architecture: Architecture, member: Member, *, weighted: bool
+) -> Any:
+    """A model of one member's own: its weights, seeds, penalty, optimizer and loss."""
     for variable, value in zip(model.trainable_variables, weights, strict=True):
         variable.assign(value)
     for variable, start in zip(model.non_trainable_variables, starts_of_others(model), strict=True):
         variable.assign(start(member))
+    if member.l2:
+        for variable in model.trainable_variables:
+            if len(variable.shape) >= 2:
+                own, mine = variable.regularizer, keras.regularizers.L2(member.l2)
+                variable.regularizer = mine if own is None else partial(_both, own, mine)
     kinds = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "nadam": "Nadam"}
     settings: dict[str, Any] = {"learning_rate": member.learning_rate, "weight_decay": member.weight_decay or None}
     if architecture.optimizer in {"sgd", "rmsprop"}:
@@ -159,8 +170,15 @@ def _compiled(model: Any, weights: Sequence[Floats], architecture: Architecture,
     if architecture.optimizer == "adamw":
         settings["weight_decay"] = member.weight_decay
     loss = ClipLoss(member.bound, member.scale * member.step_scale)
-    model.compile(getattr(keras.optimizers, kinds[architecture.optimizer])(**settings), loss)
+    # A metric of Keras divides by the weights' sum, and a pack's loss by the rows: with weights there is none.
+    alone = [] if weighted else [keras.metrics.MeanMetricWrapper(loss.call, name="alone")]
+    model.compile(getattr(keras.optimizers, kinds[architecture.optimizer])(**settings), loss, metrics=alone)
     return model
+
+
+def _both(one: Callable[[Any], Any], other: Callable[[Any], Any], value: Any) -> Any:
+    """Two penalties."""
+    return one(value) + other(value)
 
 
 def _side_by_side(found: Sequence[tuple[Floats, Floats] | None], sizes: Sequence[int]) -> tuple[Floats, Floats]:

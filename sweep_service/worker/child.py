@@ -97,9 +97,12 @@ class PackTrainer:
 
 
 def _pruner(job: TrainJob, sweep: SweepSpec) -> Pruner:
-    """The sweep's pruner in the search; what is confirmed or refitted trains to its end."""
+    """The sweep's pruner in the search; what is confirmed or refitted trains to its end.
+
+    So do the halves of a pack that kept failing: who is pruned must not depend on what else had been killed.
+    """
     wanted = sweep.pruner
-    if wanted is None or job.purpose is not Purpose.SEARCH:
+    if wanted is None or job.purpose is not Purpose.SEARCH or (job.halved and wanted.name == "HALVING"):
         return make_pruner("NONE", (), 1.0, {})
     return make_pruner(wanted.name, wanted.rungs, wanted.keep, job.medians)
 

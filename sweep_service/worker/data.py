@@ -18,11 +18,12 @@ from sweep_service.datasets.load import BuiltinSource, ColumnChoice, FileSource,
 from sweep_service.numerics.design import fit_design
 from sweep_service.numerics.folds import Fold, duplicate_groups, lock_test_rows, make_folds
 from sweep_service.numerics.scale import Scale, residual_sigma
-from sweep_service.numerics.table import Table
+from sweep_service.numerics.table import NumberColumn, Table
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Source = BuiltinSource | FileSource
+LARGEST = 1e100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +77,7 @@ def prepare(spec: SweepSpec, source: Source) -> Prepared:
         DataError: it cannot be used; the sentence says why.
     """
     table = load_table(source, column_choice(spec))
+    _refuse_enormous(table)
     split = spec.dataset.split
     groups = duplicate_groups(table)
     kind = split.validation.kind
@@ -92,6 +94,19 @@ def prepare(spec: SweepSpec, source: Source) -> Prepared:
             published=table.test_rows,
         )
     return Prepared(table, np.sort(work), np.sort(test), groups)
+
+
+def _refuse_enormous(table: Table) -> None:
+    """Finite numbers whose squares are not: no mean square, and so no scale, could be had of them."""
+    named = [(n, table.target[:, i]) for i, n in enumerate(table.target_names)]
+    named += [(c.name, c.values) for c in table.features if isinstance(c, NumberColumn)]
+    for name, values in named:
+        largest = float(np.nanmax(np.abs(values), initial=0.0))
+        if largest > LARGEST:
+            raise DataError(
+                f"The column {name!r} holds numbers as large as {largest:.3g}, whose squares no computer can hold: "
+                "divide it by a power of ten, or exclude it."
+            )
 
 
 def partition(prepared: Prepared, spec: SweepSpec, purpose: Purpose, repeat: int) -> list[Fold]:
@@ -156,6 +171,7 @@ def describe(prepared: Prepared, spec: SweepSpec) -> dict[str, object]:
     return {
         "sigma": whole.scale.sigma,
         "sigma_method": whole.scale.method,
+        "sigma_statistic": whole.scale.statistic,
         "sigma_sentence": whole.scale.sentence,
         "target_mean": float(whole.mean[0]),
         "target_sd": float(whole.sd[0]),

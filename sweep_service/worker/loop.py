@@ -155,6 +155,7 @@ class WorkerLoop:
             slots=int(task.payload["slots"]),
             work=work,
             epochs={int(k): int(v) for k, v in dict(task.payload.get("epochs", {})).items()},
+            halved=bool(task.payload.get("halved", False)),
             medians={int(k): float(v) for k, v in dict(task.payload.get("medians", {})).items()},
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -73,13 +73,19 @@ class SweepPlanner:
     def conclude(
         self, spec: Mapping[str, Any], history: Sequence[Trial], runs: Sequence[Run], slots: Mapping[str, int]
     ) -> Conclusion:
-        """Finalists and anchors on fresh seeds first; then the end."""
+        """The anchors with the finalists' settings first; finalists and anchors on fresh seeds then; then the end."""
         sweep = SweepSpec.model_validate(spec)
         if sweep.confirm is None or any(r.key.purpose is Purpose.CONFIRM for r in runs):
             return Conclusion(ended=True)
+        history = sorted(history, key=lambda t: t.number)
         chosen = finalists(sweep, history)
         if not any(t.anchor is None for t in chosen):
             return Conclusion(ended=True)
+        matched = matched_anchors(sweep, history)
+        if matched:
+            searched = {k.removeprefix("SEARCH/"): v for k, v in slots.items() if k.startswith("SEARCH/")}
+            packs, _ = cut_packs(matched, Purpose.SEARCH, sweep.folds(), sweep.search_repeats(), sweep.seed, searched)
+            return Conclusion(tuple(packs), trials=tuple(matched))
         known = {k.removeprefix("CONFIRM/"): v for k, v in slots.items() if k.startswith("CONFIRM/")}
         packs, _ = cut_packs(
             [_again(t) for t in chosen],
@@ -153,12 +159,40 @@ def make_trials(
                 continue
             anchored.add(_settings(parameters))
             rest = {k: v for k, v in parameters.items() if k != "delta"}
-            for anchor in sweep.anchor_list():
-                if isinstance(anchor, AnchorDelta):
-                    add(g, anchor.label, "HUBER", {"delta": anchor.delta, **rest}, anchor.unit)
-                else:
-                    add(g, anchor, anchor, dict(rest), unit)
+            for anchor in _anchors(sweep, rest, unit):
+                add(g, *anchor)
     return trials
+
+
+def matched_anchors(sweep: SweepSpec, history: Sequence[Trial]) -> list[NewTrial]:
+    """The anchors with each finalist's other settings, where they do not have them yet; once, after the search.
+
+    In the search an anchor meets one setting a group, a sampled delta many. Held against anchors with worse learning
+    rates, a delta would be credited with what the learning rate did: an anchor tuned against itself would win.
+    """
+    last = max(t.generation for t in history if t.anchor is None)
+    if any(t.generation > last for t in history):
+        return []
+    made: list[NewTrial] = []
+    have = {(t.anchor, _settings(t.parameters)) for t in history}
+    unit = delta_unit(sweep)
+    for group, best in enumerate(t for t in finalists(sweep, history) if t.anchor is None):
+        rest = {k: v for k, v in best.parameters.items() if k != "delta"}
+        for label, loss, parameters, delta_in in _anchors(sweep, rest, unit):
+            if (label, _settings(rest)) not in have:
+                have.add((label, _settings(rest)))
+                number = len(history) + len(made)
+                made.append(NewTrial(number, last + 1, group, label, loss, parameters, delta_in, best.signature))
+    return made
+
+
+def _anchors(sweep: SweepSpec, rest: Params, unit: str) -> Iterator[tuple[str, str, Params, str]]:
+    """Label, loss, parameters and unit of delta of each anchor with these other settings."""
+    for anchor in sweep.anchor_list():
+        if isinstance(anchor, AnchorDelta):
+            yield anchor.label, "HUBER", {"delta": anchor.delta, **rest}, anchor.unit
+        else:
+            yield anchor, anchor, dict(rest), unit
 
 
 def _settings(parameters: Mapping[str, Any]) -> str:

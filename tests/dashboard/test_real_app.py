@@ -128,4 +128,5 @@ def test_the_page_of_the_interface_is_silent_and_stays_at_home(service: Page, vi
     expect(page.locator("h1")).to_contain_text("REST interface")
     assert page.locator("section").count() > 15
     page = visit(service, "/docs", width=375, scheme="dark")
+    page.wait_for_load_state("load")  # its styles too
     assert page.evaluate("document.documentElement.scrollWidth") <= 375

@@ -138,6 +138,21 @@ def test_l2_is_the_sum_of_squared_kernels_and_no_bias(engine: Any, losses: Any) 
     assert np.abs(packed.weights[0][0]).sum() < 0.9 * np.abs(packed.weights[1][0]).sum()
 
 
+@pytest.mark.parametrize("ladder", [("FUSED",), ()])
+def test_the_penalty_is_the_same_on_every_rung(engine: Any, losses: Any, ladder: tuple[str, ...]) -> None:
+    from sweep_service.training.trainer import PackTrainer
+
+    architecture = engine.architecture(layers=1, units=[6], activation="tanh")
+    members = [engine.member(losses("HUBER", 0.4), l2=0.05), engine.member(losses("HUBER", 0.4), fold=1)]
+    packed = engine.pack(architecture, members, 3)
+    other = engine.pack(architecture, members, 3, trainer=PackTrainer(architecture, 8, ladder=ladder))
+    assert (packed.rung, other.rung) == ("PACK", *(ladder or ("FIT",)))
+    np.testing.assert_allclose(other.losses, packed.losses, rtol=1e-5)
+    for mine, theirs in zip(packed.weights, other.weights, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
 def test_a_penalty_of_the_model_itself_is_not_lost(engine: Any, losses: Any) -> None:
     from sweep_service.training.trainer import PackTrainer
 

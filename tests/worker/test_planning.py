@@ -250,7 +250,7 @@ def test_without_a_best_epoch_it_trains_as_long_as_may_be() -> None:
 def test_the_finalists_and_anchors_are_confirmed_on_folds_times_repeats_with_fixed_epochs_and_fresh_seeds(
     planner: SweepPlanner,
 ) -> None:
-    sweep = spec(confirm={"finalists": 2, "repeats": 3})
+    sweep = spec(confirm={"finalists": 2, "repeats": 3}, anchors=["MSE"])
     history = history_of([(None, 5.0), ("MSE", 9.0), (None, 3.0), (None, 4.0)])
     runs = [run_of(n, fold, 10 + n) for n in range(4) for fold in range(5)]
     conclusion = planner.conclude(dump_spec(sweep), history, runs, {})
@@ -267,6 +267,35 @@ def test_the_finalists_and_anchors_are_confirmed_on_folds_times_repeats_with_fix
     assert all(seeds[r.key.fold, r.key.repeat] == r.seed for r in planned)  # common to all trials
     done = [replace(run_of(2, 0, 1), key=RunKey(2, Purpose.CONFIRM, 0, 0))]
     assert planner.conclude(dump_spec(sweep), history, runs + done, {}).ended
+
+
+def test_before_the_confirmation_the_anchors_are_searched_with_each_finalists_settings(planner: SweepPlanner) -> None:
+    sweep = spec(confirm={"finalists": 2, "repeats": 2}, anchors=["MSE", {"delta": 1.345}])
+    rates = [0.1, 0.2, 0.3, 0.2, 0.1]
+    history = [
+        replace(t, parameters={**t.parameters, "learning_rate": rate}, generation=2)
+        for t, rate in zip(
+            history_of([(None, 5.0), (None, 3.0), (None, 4.0), ("MSE", 9.0), ("MSE", 8.0)]), rates, strict=True
+        )
+    ]
+    conclusion = planner.conclude(dump_spec(sweep), history, [], {})
+    assert not conclusion.ended
+    made = [(t.number, t.generation, t.anchor, t.loss, t.parameters["learning_rate"]) for t in conclusion.trials]
+    # The finalists are trials 1 and 2; MSE has met the rate of trial 1 already, 1.345 sigma neither.
+    assert made == [(5, 3, "1.345 SIGMA", "HUBER", 0.2), (6, 3, "MSE", "MSE", 0.3), (7, 3, "1.345 SIGMA", "HUBER", 0.3)]
+    assert [t.parameters.get("delta") for t in conclusion.trials] == [1.345, None, 1.345]
+    assert {r.key.purpose for p in conclusion.packs for r in p.runs} == {Purpose.SEARCH}
+    assert {r.key.trial for p in conclusion.packs for r in p.runs} == {5, 6, 7}
+    # Once: a second look goes on to the confirmation, where each anchor comes with its own best.
+    stands = [
+        Trial(t.number, t.generation, t.group, t.anchor, t.loss, t.parameters, t.delta_unit, t.signature,
+              TrialState.COMPLETE, None, {"MAE": 7.0 - t.number / 10}, {}, False, history[0].created_at, None)
+        for t in conclusion.trials
+    ]  # fmt: skip
+    second = planner.conclude(dump_spec(sweep), [*history, *stands], [], {})
+    assert second.trials == ()
+    assert {r.key.trial for p in second.packs for r in p.runs} == {1, 2, 6, 7}
+    assert {r.key.purpose for p in second.packs for r in p.runs} == {Purpose.CONFIRM}
 
 
 @pytest.mark.parametrize(
