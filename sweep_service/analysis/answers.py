@@ -90,7 +90,8 @@ def best_delta(
                 "interval": [a.comparison.low, a.comparison.high] if a.comparison.pairs > 1 else None,
                 "t": _finite(a.comparison.t),
                 "p_value": _finite(a.comparison.p_value),
-                "p_holm": _finite(a.p_holm),
+                # Nothing is adjusted in a search, whose trials are too many to adjust for.
+                "p_holm": _finite(a.p_holm) if evidence.purpose is Purpose.CONFIRM else None,
             }
             for a in against
         ],

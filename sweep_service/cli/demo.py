@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from sweep_service.cli.answers import show_best
 from sweep_service.cli.failures import SWEEP_NOT_SUCCEEDED
-from sweep_service.cli.output import console
+from sweep_service.cli.output import console, own_name
 from sweep_service.cli.service import Service, connect, sweep_path
 from sweep_service.cli.watching import follow
 from sweep_service.worker.stopping import StopFlag
@@ -59,7 +59,7 @@ def demo(
                     service.tend()
         finally:
             service.drain()
-    typer.echo(f"Browse the results: sweep-service up --data-dir {service.data_dir}")
+    typer.echo(f"Browse the results: {own_name()} up --data-dir {service.data_dir}")
     if not succeeded:
         raise typer.Exit(SWEEP_NOT_SUCCEEDED)
 

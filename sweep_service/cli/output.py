@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -14,6 +16,17 @@ from rich.markup import escape
 from rich.table import Table
 
 MISSING = "-"
+
+
+def own_name() -> str:
+    """How a person can call this program from here: by its name where PATH leads to it, else by where it lies."""
+    program = Path(sys.argv[0])
+    if shutil.which("sweep-service") or program.name != "sweep-service":
+        return "sweep-service"
+    try:
+        return str(program.relative_to(Path.cwd()))
+    except ValueError:
+        return str(program)
 
 
 def console() -> Console:

@@ -39,6 +39,8 @@ def parse_spec(document: object, published: Lookup = nothing_published) -> Sweep
         plain["dataset"] = {"name": plain["dataset"]}
     if isinstance(plain.get("objective"), str):
         plain["objective"] = {"metric": plain["objective"]}
+    if isinstance(plain.get("pruner"), str):
+        plain["pruner"] = {"name": plain["pruner"]}
     plain = {
         k: v for k, v in plain.items() if not (v is None and k in {"model", "loss", "sampler", "training", "budget"})
     }
@@ -214,13 +216,14 @@ def _unused_fields(plain: Mapping[str, Any], kind: str) -> list[Problem]:
     """Fields that were given and would change nothing: refused rather than ignored."""
     problems = []
     given = plain.get("dataset", {}).get("split", {}).get("validation", {})
-    for field, kinds in (("repeats", {"REPEATED_KFOLD"}), ("fraction", {"HOLDOUT"})):
+    several = {"KFOLD", "REPEATED_KFOLD", "GROUP", "TIME"}
+    for field, kinds in (("repeats", {"REPEATED_KFOLD"}), ("fraction", {"HOLDOUT"}), ("folds", several)):
         default = Validation.model_fields[field].default  # shown with every spec, so it can be posted back
         if isinstance(given, Mapping) and given.get(field, default) != default and kind not in kinds:
             problems.append(
                 Problem(
                     pointer("dataset", "split", "validation", field),
-                    f"{field} belongs to {' or '.join(kinds)}, not to {kind}: leave it out",
+                    f"{field} belongs to {' or '.join(sorted(kinds))}, not to {kind}: leave it out",
                 )
             )
     return problems
