@@ -76,27 +76,34 @@ def _too_many_failures(sweep: Sweep) -> str | None:
 
 
 def progress(sweep: Sweep) -> dict[str, Any]:
-    """How far a sweep is: runs done of the runs that its budget allows, confirmation counted in."""
-    spec, counters = sweep.spec, sweep.counters
-    validation = spec["dataset"]["split"]["validation"]
-    folds = 1 if validation["kind"] == "HOLDOUT" else validation["folds"]
-    repeats = validation["repeats"] if validation["kind"] == "REPEATED_KFOLD" else 1
+    """How far a sweep is: runs done of the runs that its budget allows, what follows the search counted in."""
+    counters = sweep.counters
     done = counters.runs_complete + counters.runs_failed + counters.runs_pruned
-    # The anchors of generations to come are estimated from those that were planned.
-    planned = max(1, counters.trials_planned)
-    anchors = counters.anchors / planned if counters.trials_planned else 0.5
-    search = spec["budget"]["max_trials"] * (1 + anchors) * folds * repeats
-    confirm = spec.get("confirm") or None
-    later = (confirm["finalists"] + len(spec.get("anchors") or [])) * folds * confirm["repeats"] if confirm else 0
-    finishing = sweep.state is SweepState.FINALIZING
-    expected = counters.runs_planned if finishing and done < counters.runs_planned else search + later
-    if finishing and done >= counters.runs_planned:
-        expected = counters.runs_planned + later
-    ended = sweep.state in ENDED
-    expected = done if ended else expected
+    ended, finishing = sweep.state in ENDED, sweep.state is SweepState.FINALIZING
+    expected = done if ended else _expected_runs(sweep)
     phase = "DONE" if ended else "CONFIRM" if finishing else "SEARCH"
     share = 1.0 if ended else min(0.99, done / max(1.0, expected))
     return {"fraction": round(share, 4), "phase": phase, "runs_done": done, "runs_expected": max(done, round(expected))}
+
+
+def _expected_runs(sweep: Sweep) -> float:
+    """Never too few, so that the share only grows: what is not planned yet is counted at its most."""
+    spec, counters = sweep.spec, sweep.counters
+    validation = spec["dataset"]["split"]["validation"]
+    folds = 1 if validation["kind"] == "HOLDOUT" else validation["folds"]
+    each = folds * (validation["repeats"] if validation["kind"] == "REPEATED_KFOLD" else 1)
+    confirm = spec.get("confirm") or None
+    anchors = len(spec.get("anchors") or [])
+    finalists = min(confirm["finalists"], spec["budget"]["max_trials"]) if confirm else 0
+    confirming = (finalists + anchors) * folds * confirm["repeats"] if confirm else 0
+    matched = 0 if counters.anchors_matched else finalists * anchors * each
+    if sweep.state is SweepState.FINALIZING:
+        searched = (counters.trials_planned + counters.anchors) * each
+        left = 0 if counters.runs_planned > searched else matched + confirming
+        return float(counters.runs_planned + left)
+    # The anchors of generations to come are estimated from those that were planned.
+    ratio = counters.anchors / counters.trials_planned if counters.trials_planned else 0.5
+    return float(spec["budget"]["max_trials"] * (1 + ratio) * each + matched + confirming)
 
 
 def trial_json(trial: Trial, data: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -47,7 +47,8 @@ CLAIMABLE = frozenset({SweepState.QUEUED, SweepState.RUNNING, SweepState.STOPPIN
 class Counters:
     """Counts of a sweep, moved in the same transaction as the rows that they count.
 
-    `trials_planned` counts sampled trials; `anchors` are counted apart. Runs are of all purposes.
+    `trials_planned` counts sampled trials; `anchors` are counted apart, and among them as `anchors_matched` those that
+    were added with the finalists' settings. Runs are of all purposes.
     """
 
     trials_planned: int = 0
@@ -55,6 +56,7 @@ class Counters:
     trials_failed: int = 0
     trials_pruned: int = 0
     anchors: int = 0
+    anchors_matched: int = 0
     runs_planned: int = 0
     runs_complete: int = 0
     runs_failed: int = 0

@@ -133,7 +133,7 @@ class Ledger:
         complete = select(trials.c.number).where(*mine, trials.c.state == TrialState.COMPLETE.value).limit(1)
         found = self.connection.execute(complete).first() is not None
         state = final_state(reason, any_complete=found)
-        if state is SweepState.FAILED and not found and self.row["error"] is None:
+        if state is SweepState.FAILED and reason is not EndReason.TOO_MANY_FAILURES and self.row["error"] is None:
             failed = select(trials.c.reason).where(*mine, trials.c.reason.is_not(None)).order_by(trials.c.number)
             self.row["error"] = nothing_complete(self.connection.execute(failed.limit(1)).scalar_one_or_none())
         self.go(state)

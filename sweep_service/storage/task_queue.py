@@ -275,6 +275,7 @@ class SqlTaskQueue:
                 ledger.end()
             elif conclusion.trials:
                 write_generation(ledger, Generation(conclusion.trials, conclusion.packs))
+                ledger.count("anchors_matched", len(conclusion.trials))
             else:
                 ledger.queue_packs(conclusion.packs)
             ledger.save()

@@ -48,7 +48,8 @@ class EndingContract(Contract):
     def test_an_empty_generation_ends_the_sampling(self, store: Store) -> None:
         sweep = planned(store, Generation((), (), exhausted=True))
         assert store.sweep(sweep.id).end_reason is EndReason.GRID_DONE
-        assert drain(store, sweep.id).state is SweepState.SUCCEEDED
+        ended = drain(store, sweep.id)
+        assert (ended.state, ended.error) == (SweepState.FAILED, "No trial was completed, and none has failed.")
 
     def test_a_trial_ends_with_the_last_of_its_runs_and_the_means_of_their_metrics(self, store: Store) -> None:
         sweep = planned(store, make_generation([0], per_pack=1))

@@ -214,6 +214,7 @@ class MemoryTaskQueue:
                 record.end()
             elif conclusion.trials:
                 write_generation(record, Generation(conclusion.trials, conclusion.packs))
+                record.count("anchors_matched", len(conclusion.trials))
             else:
                 record.queue_packs(conclusion.packs)
 

@@ -132,7 +132,8 @@ class Record:
         sampled = [t for t in self.trials.values() if t.anchor is None]
         found = any(t.state is TrialState.COMPLETE for t in sampled)
         state = final_state(self.sweep.end_reason, any_complete=found)
-        if state is SweepState.FAILED and not found and self.sweep.error is None:
+        many = self.sweep.end_reason is EndReason.TOO_MANY_FAILURES
+        if state is SweepState.FAILED and not many and self.sweep.error is None:
             first = min((t for t in sampled if t.reason is not None), key=lambda t: t.number, default=None)
             self.sweep = replace(self.sweep, error=nothing_complete(first.reason if first else None))
         self.go(state)

@@ -39,7 +39,7 @@ def test_show_tells_where_a_sweep_stands(service: ServedApp, cli: Cli) -> None:
     out = cli("show", sweep).out
     assert sweep in out
     assert "SUCCEEDED (BUDGET)" in out
-    assert "12 sampled and 8 anchors: 19 complete, 1 failed" in out
+    assert "12 sampled and 16 anchors: 27 complete, 1 failed" in out
 
 
 def test_best_shows_three_units_gains_and_the_verdict(service: ServedApp, cli: Cli) -> None:
@@ -73,7 +73,7 @@ def test_all_pages_of_trials_are_read(service: ServedApp, cli: Cli, monkeypatch:
     sweep = service.post()
     service.work()
     page = cli("trials", sweep, "--json").json()
-    assert [t["number"] for t in page["trials"]] == list(range(20))
+    assert [t["number"] for t in page["trials"]] == list(range(28))
     assert page["next_page_token"] == ""
 
 

@@ -161,7 +161,8 @@ def test_a_sweep_goes_from_its_post_to_its_end(shop: Shop) -> None:
     shop.work_to_the_end(shop.worker(SweepPlanner(OptunaSampler(), shop.source)))
     sweep = shop.store.sweep(shop.id)
     assert (sweep.state, sweep.end_reason) == (SweepState.SUCCEEDED, EndReason.BUDGET)
-    assert sweep.counters.trials_complete == sweep.counters.trials_planned + sweep.counters.anchors == 10
+    assert sweep.counters.trials_complete == sweep.counters.trials_planned + sweep.counters.anchors == 12
+    assert sweep.counters.anchors_matched == 2  # MSE with the settings of each finalist, which none had yet
     assert len(shop.store.runs(shop.id, purpose=Purpose.CONFIRM)) == 3 * 5 * 2  # two finalists and MSE
     assert {r.state for r in shop.store.runs(shop.id)} == {RunState.COMPLETE}
 

@@ -44,7 +44,7 @@ def test_trials_are_paged_by_number(service: ServedApp) -> None:
         token = page["next_page_token"]
         if not token:
             break
-    assert seen == list(range(20))
+    assert seen == list(range(28))  # 12 sampled, 8 anchors, and 8 anchors with the finalists' settings
 
 
 def test_states_filter_the_list(service: ServedApp) -> None:
@@ -54,7 +54,7 @@ def test_states_filter_the_list(service: ServedApp) -> None:
     assert [(t["number"], t["state"], t["values"]) for t in failed] == [(2, "FAILED", {})]
     assert failed[0]["reason"].startswith("diverged at epoch 1")
     both = service.get(f"/sweeps/{sweep}/trials", state=["FAILED", "COMPLETE"])["trials"]
-    assert len(both) == 20
+    assert len(both) == 28
     wrong = service.http.get(f"/v1/sweeps/{sweep}/trials", params={"state": "DONE"})
     assert wrong.status_code == 422
     assert "COMPLETE" in wrong.json()["detail"]
