@@ -95,7 +95,8 @@ def _expected_runs(sweep: Sweep) -> float:
     confirm = spec.get("confirm") or None
     anchors = len(spec.get("anchors") or [])
     finalists = min(confirm["finalists"], spec["budget"]["max_trials"]) if confirm else 0
-    confirming = (finalists + anchors) * folds * confirm["repeats"] if confirm else 0
+    # Each finalist, each anchor with its settings, and each anchor with its own best.
+    confirming = (finalists + anchors * (finalists + 1)) * folds * confirm["repeats"] if confirm else 0
     matched = 0 if counters.anchors_matched else finalists * anchors * each
     if sweep.state is SweepState.FINALIZING:
         searched = (counters.trials_planned + counters.anchors) * each

@@ -201,7 +201,10 @@ def _settings(parameters: Mapping[str, Any]) -> str:
 
 
 def finalists(sweep: SweepSpec, history: Sequence[Trial]) -> list[Trial]:
-    """The best trials of the search, and of each anchor the one with its own best settings; by number."""
+    """The best trials of the search; of each anchor the one with its own best settings, and those with theirs.
+
+    By number. So each finalist meets its twin, which differs in delta alone, and an anchor has as many chances as they.
+    """
     if sweep.confirm is None:
         return []
     metric = sweep.objective.metric
@@ -210,11 +213,14 @@ def finalists(sweep: SweepSpec, history: Sequence[Trial]) -> list[Trial]:
         key=lambda t: (-t.values[metric] if metric in MAXIMIZED else t.values[metric], t.number),
     )
     best = [t for t in ranked if t.anchor is None][: sweep.confirm.finalists]
-    labels: dict[str, Trial] = {}
+    theirs = {_settings(t.parameters) for t in best}
+    own: set[str] = set()
+    anchors = []
     for trial in ranked:
-        if trial.anchor is not None:
-            labels.setdefault(trial.anchor, trial)
-    return sorted([*best, *labels.values()], key=lambda t: t.number)
+        if trial.anchor is not None and (trial.anchor not in own or _settings(trial.parameters) in theirs):
+            own.add(trial.anchor)
+            anchors.append(trial)
+    return sorted([*best, *anchors], key=lambda t: t.number)
 
 
 def fixed_epochs(sweep: SweepSpec, trial: int, runs: Sequence[Run]) -> int:

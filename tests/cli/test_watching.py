@@ -107,7 +107,7 @@ def test_watching_ends_with_the_verdict(service: ServedApp, cli: Cli) -> None:
     ended = cli("watch", sweep)
     worker.join()
     assert ended.code == 0
-    assert "100 %  SUCCEEDED, 200/200 runs" in ended.err, "progress is no part of the answer"
+    assert "100 %  SUCCEEDED, 280/280 runs" in ended.err, "progress is no part of the answer"
     assert service.get(f"/sweeps/{sweep}/best-delta")["verdict"]["sentence"] in ended.out
 
 

@@ -163,7 +163,7 @@ def test_a_sweep_goes_from_its_post_to_its_end(shop: Shop) -> None:
     assert (sweep.state, sweep.end_reason) == (SweepState.SUCCEEDED, EndReason.BUDGET)
     assert sweep.counters.trials_complete == sweep.counters.trials_planned + sweep.counters.anchors == 12
     assert sweep.counters.anchors_matched == 2  # MSE with the settings of each finalist, which none had yet
-    assert len(shop.store.runs(shop.id, purpose=Purpose.CONFIRM)) == 3 * 5 * 2  # two finalists and MSE
+    assert len(shop.store.runs(shop.id, purpose=Purpose.CONFIRM)) == 5 * 5 * 2  # two finalists, two twins, MSE's own
     assert {r.state for r in shop.store.runs(shop.id)} == {RunState.COMPLETE}
 
 

@@ -212,12 +212,20 @@ def history_of(values: Sequence[tuple[str | None, float | None]]) -> list[Trial]
     ]
 
 
-def test_finalists_are_the_best_trials_and_of_each_anchor_the_best_of_its_own() -> None:
+def with_rates(history: Sequence[Trial], rates: dict[int, float] | None = None) -> list[Trial]:
+    """Each with a learning rate of its own, but for those that are named."""
+    own = {t.number: t.number / 100 for t in history} | (rates or {})
+    return [replace(t, parameters={**t.parameters, "learning_rate": own[t.number]}) for t in history]
+
+
+def test_finalists_are_the_best_trials_and_of_each_anchor_the_best_of_its_own_and_those_with_theirs() -> None:
     history = history_of(
         [(None, 5.0), ("MSE", 9.0), (None, 3.0), ("MSE", 7.0), (None, None), ("MAE", 8.0), (None, 4.0), ("MAE", None)]
     )
-    assert [t.number for t in finalists(spec(confirm={"finalists": 2}), history)] == [2, 3, 5, 6]
-    assert [t.number for t in finalists(spec(confirm={"finalists": 50}), history)] == [0, 2, 3, 5, 6]
+    assert [t.number for t in finalists(spec(confirm={"finalists": 2}), with_rates(history))] == [2, 3, 5, 6]
+    assert [t.number for t in finalists(spec(confirm={"finalists": 50}), with_rates(history))] == [0, 2, 3, 5, 6]
+    twins = with_rates(history, {1: 0.02, 7: 0.02})  # as trial 2 has it; trial 7 has failed
+    assert [t.number for t in finalists(spec(confirm={"finalists": 2}), twins)] == [1, 2, 3, 5, 6]
     assert finalists(spec(confirm=None), history) == []
 
 
@@ -286,7 +294,7 @@ def test_before_the_confirmation_the_anchors_are_searched_with_each_finalists_se
     assert [t.parameters.get("delta") for t in conclusion.trials] == [1.345, None, 1.345]
     assert {r.key.purpose for p in conclusion.packs for r in p.runs} == {Purpose.SEARCH}
     assert {r.key.trial for p in conclusion.packs for r in p.runs} == {5, 6, 7}
-    # Once: a second look goes on to the confirmation, where each anchor comes with its own best.
+    # Once: a second look goes on to the confirmation, where each finalist meets its twins; MSE with 0.1 stays away.
     stands = [
         Trial(t.number, t.generation, t.group, t.anchor, t.loss, t.parameters, t.delta_unit, t.signature,
               TrialState.COMPLETE, None, {"MAE": 7.0 - t.number / 10}, {}, False, history[0].created_at, None)
@@ -294,7 +302,7 @@ def test_before_the_confirmation_the_anchors_are_searched_with_each_finalists_se
     ]  # fmt: skip
     second = planner.conclude(dump_spec(sweep), [*history, *stands], [], {})
     assert second.trials == ()
-    assert {r.key.trial for p in second.packs for r in p.runs} == {1, 2, 6, 7}
+    assert {r.key.trial for p in second.packs for r in p.runs} == {1, 2, 3, 5, 6, 7}
     assert {r.key.purpose for p in second.packs for r in p.runs} == {Purpose.CONFIRM}
 
 
