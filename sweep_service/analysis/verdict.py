@@ -76,7 +76,9 @@ def judge(evidence: Evidence, best: int, interval: str) -> Verdict:
         winner = next((n for n in finalists if all(row[n].beaten for row in table.values())), None)
         if winner is not None:
             return _tuned(evidence, winner, best, [row[winner] for row in table.values()], interval)
-    found = _beats_mse(evidence, anchors["MSE"])
+    # The finalists first, as the table of gains tells their p; then the anchors' own deltas, in a family with them.
+    beaten = {n: row.comparison for n, row in table["MSE"].items() if row.beaten}
+    found = max(beaten.items(), key=lambda item: item[1].gain, default=None) or _beats_mse(evidence, anchors["MSE"])
     if found is not None:
         return _robust(evidence, found, table, interval)
     return _nothing(evidence, table["MSE"][best], interval)
